@@ -1,0 +1,62 @@
+"""TensorFlow: eager execution, tf.function, XLA and tf.distribute."""
+
+import tensorflow as tf
+
+multiply_no_nan = tf.math.multiply_no_nan
+
+
+def find_mask(y_pred):
+    return getattr(y_pred, "_keras_mask", None)
+
+
+def has_float64():
+    return True
+
+
+def replica_count():
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def find_logits(y_pred):
+    """From Keras's own note on the tensor; in a graph also from the op that made it, behind casts."""
+    logits = getattr(y_pred, "_keras_logits", None)
+    if logits is not None or not tf.is_symbolic_tensor(y_pred):
+        return logits
+    op = y_pred.op
+    if op.type == "Sigmoid":
+        return op.inputs[0]
+    if op.type in ("Cast", "Identity") and y_pred.dtype.is_floating:
+        return find_logits(op.inputs[0])
+    return None
+
+
+# AutoGraph would look for Python control flow to convert: there is none that depends on a tensor.
+@tf.autograph.experimental.do_not_convert
+def evaluate(loss, y, prediction, axis):
+    @tf.custom_gradient
+    def differentiable(y, prediction):
+        at = loss(y, prediction)
+        value = at.value
+        if axis is not None:
+            value = tf.reduce_mean(value, axis)
+        nan = _nan_where_impossible(y, value, axis)
+        value = value * nan
+
+        def gradient(upstream):
+            # NaN, too, wherever the value is: from an impossible label or prediction.
+            upstream = tf.where(tf.math.is_nan(value), value, upstream)
+            if axis is not None:
+                count = tf.cast(tf.shape(prediction)[axis], upstream.dtype)
+                upstream = tf.expand_dims(upstream / count, axis)
+            return upstream * at.label_slope, upstream * at.slope
+
+        return value, gradient
+
+    return differentiable(y, prediction)
+
+
+def _nan_where_impossible(y, value, axis):
+    """1, or NaN where a label is outside [0, 1]: by extremes, which cost no elementwise pass."""
+    low, high = (y, y) if axis is None else (tf.reduce_min(y, axis), tf.reduce_max(y, axis))
+    possible = tf.logical_and(low >= 0.0, high <= 1.0)
+    return tf.where(possible, tf.ones_like(value), float("nan"))

@@ -1,0 +1,91 @@
+"""What a loss, its function and its metric have in common.
+
+A `Criterion` holds the arguments that all three take, and turns labels and
+predictions into one numerator and one weight per sample. A loss reduces those, a
+metric accumulates them: with the same arguments they cannot disagree.
+"""
+
+from functools import partial
+
+from keras_bce import checks, weighting
+from keras_bce.elementwise import Crossentropy, Smoothed
+
+
+class Criterion:
+    """An elementwise loss, and how its predictions are read, weighted and averaged.
+
+    Args:
+        loss: A class of `elementwise`.
+        from_logits: Whether predictions are logits rather than probabilities.
+        label_smoothing: A number in [0, 1].
+        axis: The axis of the labels, over which a sample's loss is averaged.
+        pos_weight: A number, or one per label: the factor of the positive term.
+        label_weights: A number, or one per label: the factor of a label's loss.
+        ignore_class: The label that stands for "missing": a number, NaN, or `None`.
+        **arguments: The arguments of `loss` alone, checked already.
+    """
+
+    def __init__(
+        self,
+        loss=Crossentropy,
+        *,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        pos_weight=None,
+        label_weights=None,
+        ignore_class=None,
+        **arguments,
+    ):
+        self.loss = loss
+        self.arguments = arguments
+        self.from_logits = bool(from_logits)
+        self.label_smoothing = checks.label_smoothing_argument(label_smoothing)
+        self.axis = checks.axis_argument(axis)
+        self.pos_weight = checks.weights_argument("pos_weight", pos_weight)
+        self.label_weights = checks.weights_argument("label_weights", label_weights)
+        self.ignore_class = checks.ignore_class_argument(ignore_class)
+
+    @property
+    def config(self):
+        """The arguments that every loss has, by their public names."""
+        return {
+            "from_logits": self.from_logits,
+            "label_smoothing": self.label_smoothing,
+            "axis": self.axis,
+            "pos_weight": self.pos_weight,
+            "label_weights": self.label_weights,
+            "ignore_class": self.ignore_class,
+        }
+
+    def elements(self, y_true, y_pred, sample_weight=None, **reading):
+        """The predictions of a batch, one by one: `weighting.Elements`."""
+        return weighting.elements(
+            y_true,
+            y_pred,
+            sample_weight,
+            from_logits=self.from_logits,
+            axis=self.axis,
+            ignore_class=self.ignore_class,
+            label_weights=self.label_weights,
+            **reading,
+        )
+
+    def at(self, batch):
+        """The elementwise loss as a function of labels and predictions alone."""
+        arguments = dict(self.arguments, from_logits=batch.from_logits)
+        if self.pos_weight is not None:
+            arguments["pos_weight"] = weighting.along_axis(
+                "pos_weight", self.pos_weight, batch.predictions, batch.axis
+            )
+        if self.label_smoothing:
+            return partial(Smoothed, loss=self.loss, smoothing=self.label_smoothing, **arguments)
+        return partial(self.loss, **arguments)
+
+    def per_element(self, batch):
+        """The weighted loss of each prediction."""
+        return weighting.per_element(batch, self.at(batch))
+
+    def per_sample(self, batch):
+        """The numerator and the weight of each sample: `weighting.Samples`."""
+        return weighting.per_sample(batch, self.at(batch))

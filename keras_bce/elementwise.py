@@ -1,0 +1,304 @@
+"""The loss of one prediction, and its derivatives: every formula of the package, once.
+
+A *link* turns a prediction into the likelihood of both labels: `Logits` for a
+logit `x`, `Probabilities` for a probability `p = sigmoid(x)`. A *loss* combines
+those with the label. Writing `q = 1 - p`:
+
+| loss | value |
+| --- | --- |
+| `Crossentropy` | `-(pos_weight * y * log(p) + (1 - y) * log(q))` |
+| `FocalCrossentropy` | `(y * q + (1 - y) * p) ** gamma` times the crossentropy |
+| `AsymmetricCrossentropy` | `-(pos_weight * y * q**gamma_pos * log(p) + (1 - y) * m**gamma_neg * log(1 - m))`, `m = max(p - clip, 0)` |
+
+Each loss is an object made from labels and predictions of one shape and one
+floating dtype. Its properties `value`, `slope` (the derivative with respect to
+the prediction) and `label_slope` (with respect to the label) share their
+intermediate results, and are themselves differentiable, so that second
+derivatives follow. The numbers are written so that nothing cancels: small
+losses and small slopes keep all their digits.
+"""
+
+from functools import cached_property
+
+import numpy as np
+from keras import config, ops
+
+from keras_bce import backend
+
+
+class Logits:
+    """A logit `x`: one exponential of `-|x|`, which cannot overflow, gives all the rest."""
+
+    def __init__(self, x):
+        self.x = x
+        self.nonnegative = x >= 0
+        # Not `-abs(x)`, whose derivative at zero is taken as 0: second derivatives pass here.
+        self.minus_magnitude = ops.where(self.nonnegative, -x, x)
+        self.e = ops.exp(self.minus_magnitude)
+
+    @cached_property
+    def log1p_e(self):
+        return ops.log1p(self.e)
+
+    @cached_property
+    def log_p(self):
+        return ops.minimum(self.x, 0.0) - self.log1p_e
+
+    @cached_property
+    def log_q(self):
+        return ops.minimum(-self.x, 0.0) - self.log1p_e
+
+    @cached_property
+    def p(self):
+        return ops.where(self.nonnegative, 1.0, self.e) / (1.0 + self.e)
+
+    @cached_property
+    def q(self):
+        return ops.where(self.nonnegative, self.e, 1.0) / (1.0 + self.e)
+
+    @property
+    def p_slope(self):
+        return self.p * self.q
+
+    @property
+    def log_p_slope(self):
+        return self.q
+
+    @property
+    def log_q_slope(self):
+        return -self.p
+
+
+class Probabilities:
+    """A probability `p`, with both logarithms held above what float32 can tell from 0 and 1.
+
+    The floors are those of Keras, `log(eps)` and `log(1 - fl(1 - eps))` with
+    `eps = keras.config.epsilon()` and `fl` rounding to float32: -16.118 and
+    -15.942. They bound the value, but they do not cut the slope: a saturated
+    prediction on the wrong side still learns. Outside [0, 1] all is NaN.
+    """
+
+    def __init__(self, p):
+        self.p = p
+        self.p_floor = config.epsilon()
+        # An epsilon that float32 cannot subtract from 1 counts as its smallest step there.
+        self.q_floor = float(max(1.0 - np.float32(1.0 - self.p_floor), 2.0**-24))
+
+    @cached_property
+    def q(self):
+        return 1.0 - self.p
+
+    @cached_property
+    def log_p(self):
+        return ops.maximum(ops.log(self.p), float(np.log(self.p_floor)))
+
+    @cached_property
+    def log_q(self):
+        return ops.maximum(ops.log1p(-self.p), float(np.log(self.q_floor)))
+
+    p_slope = 1.0
+
+    @property
+    def log_p_slope(self):
+        return 1.0 / ops.maximum(self.p, self.p_floor)
+
+    @property
+    def log_q_slope(self):
+        return -1.0 / ops.maximum(self.q, self.q_floor)
+
+
+class Crossentropy:
+    """`-(pos_weight * y * log(p) + (1 - y) * log(q))`.
+
+    On logits the two logarithms share `log1p(e)`, `e = exp(-|x|)`:
+
+        value = (positive + negative) * log1p(e) + wrong * |x|
+        slope = sign(x) * (wrong - (positive + negative) * e / (1 + e))
+
+    where `positive = pos_weight * y`, `negative = 1 - y`, and `wrong` is the one
+    that speaks against the prediction's side. An infinite logit on the right
+    side costs nothing, on the wrong side infinitely much.
+    """
+
+    def __init__(self, y, prediction, *, from_logits=False, pos_weight=None):
+        self.y = y
+        self.link = Logits(prediction) if from_logits else Probabilities(prediction)
+        self.from_logits = from_logits
+        self.pos_weight = pos_weight
+        self.negative = 1.0 - y
+        self.positive = y if pos_weight is None else y * pos_weight
+
+    @cached_property
+    def _wrong(self):
+        return ops.where(self.link.nonnegative, self.negative, self.positive)
+
+    def _times_both(self, factor):
+        """`(positive + negative) * factor`, which is `factor` where positives weigh as negatives."""
+        return factor if self.pos_weight is None else (self.positive + self.negative) * factor
+
+    @cached_property
+    def value(self):
+        link = self.link
+        if self.from_logits:
+            distance = backend.multiply_no_nan(link.minus_magnitude, self._wrong)
+            return self._times_both(link.log1p_e) - distance
+        return -(self.positive * link.log_p + self.negative * link.log_q)
+
+    @cached_property
+    def slope(self):
+        link = self.link
+        if self.from_logits:
+            size = self._wrong - self._times_both(link.e / (1.0 + link.e))
+            return ops.where(link.nonnegative, size, -size)
+        return -(self.positive * link.log_p_slope + self.negative * link.log_q_slope)
+
+    @property
+    def label_slope(self):
+        link = self.link
+        if self.pos_weight is not None:
+            return link.log_q - self.pos_weight * link.log_p
+        return -link.x if self.from_logits else link.log_q - link.log_p
+
+
+class Smoothed:
+    """Any loss, on labels drawn towards 1/2: `y * (1 - smoothing) + smoothing / 2`."""
+
+    def __init__(self, y, prediction, *, loss, smoothing, **arguments):
+        self.keep = 1.0 - smoothing
+        self.at = loss(y * self.keep + 0.5 * smoothing, prediction, **arguments)
+
+    @property
+    def value(self):
+        return self.at.value
+
+    @property
+    def slope(self):
+        return self.at.slope
+
+    @property
+    def label_slope(self):
+        return self.at.label_slope * self.keep
+
+
+class _Modulated:
+    """`t ** gamma * loss`: a loss turned down where `t`, the chance of being wrong, is small.
+
+    Its slope, `t**gamma * (loss' + gamma * t' * loss / t)`, is finite for every
+    gamma >= 0, since the loss vanishes at least as fast as `t` does.
+    """
+
+    def __init__(self, t, gamma, loss):
+        # The smallest normal float32 stands for zero: a power of zero has no slope.
+        self.t = ops.maximum(t, float(np.finfo("float32").tiny))
+        self.gamma = gamma
+        self.loss = loss
+        self.factor = 1.0 if gamma == 0.0 else ops.power(self.t, gamma)
+
+    @cached_property
+    def value(self):
+        return self.factor * self.loss
+
+    @cached_property
+    def _loss_per_t(self):
+        # An infinite loss goes with a `t` that no longer moves: 0, which infinity would make NaN.
+        return ops.minimum(self.loss, float(np.finfo("float32").max)) / self.t
+
+    def slope(self, t_slope, loss_slope):
+        if self.gamma == 0.0:
+            return loss_slope
+        return self.factor * (loss_slope + self.gamma * t_slope * self._loss_per_t)
+
+
+class FocalCrossentropy:
+    """`(y * q + (1 - y) * p) ** gamma * Crossentropy`, class-balanced by `alpha` if that is given.
+
+    The balance is `alpha * y + (1 - alpha) * (1 - y)`. Lin et al., 2017,
+    https://arxiv.org/abs/1708.02002.
+    """
+
+    def __init__(self, y, prediction, *, from_logits=False, pos_weight=None, gamma=2.0, alpha=None):
+        self.crossentropy = Crossentropy(
+            y, prediction, from_logits=from_logits, pos_weight=pos_weight
+        )
+        self.link = link = self.crossentropy.link
+        self.y = y
+        t = y * link.q + self.crossentropy.negative * link.p
+        self.modulated = _Modulated(t, gamma, self.crossentropy.value)
+        self.alpha = alpha
+        self.balance = 1.0 if alpha is None else y * (2.0 * alpha - 1.0) + (1.0 - alpha)
+
+    @cached_property
+    def value(self):
+        return self.modulated.value * self.balance
+
+    @cached_property
+    def slope(self):
+        t_slope = (1.0 - 2.0 * self.y) * self.link.p_slope
+        return self.balance * self.modulated.slope(t_slope, self.crossentropy.slope)
+
+    @property
+    def label_slope(self):
+        link = self.link
+        slope = self.modulated.slope(link.q - link.p, self.crossentropy.label_slope)
+        if self.alpha is None:
+            return slope
+        return self.balance * slope + (2.0 * self.alpha - 1.0) * self.modulated.value
+
+
+class AsymmetricCrossentropy:
+    """A focusing exponent for each class, and negatives forgiven below a probability of `clip`.
+
+    Ben-Baruch et al., 2020, https://arxiv.org/abs/2009.14119. Their `p` shifted
+    down for negatives is `m = max(p - clip, 0)`.
+    """
+
+    def __init__(
+        self,
+        y,
+        prediction,
+        *,
+        from_logits=False,
+        pos_weight=None,
+        gamma_pos=0.0,
+        gamma_neg=4.0,
+        clip=0.05,
+    ):
+        self.link = link = Logits(prediction) if from_logits else Probabilities(prediction)
+        self.pos_weight = pos_weight
+        self.positive = y if pos_weight is None else y * pos_weight
+        self.negative = 1.0 - y
+        if clip:
+            m = ops.maximum(link.p - clip, 0.0)
+            # From the side on which the shift cancels least.
+            log_rest = ops.where(
+                link.p > 0.5,
+                ops.log(ops.minimum(link.q + clip, 1.0)),
+                ops.log1p(-ops.minimum(m, 0.5)),
+            )
+            self.m_slope = ops.where(link.p > clip, link.p_slope, 0.0)
+            self.log_rest_slope = -self.m_slope / ops.minimum(link.q + clip, 1.0)
+        else:
+            m, log_rest = link.p, link.log_q
+            self.m_slope, self.log_rest_slope = link.p_slope, link.log_q_slope
+        self.if_positive = _Modulated(link.q, gamma_pos, -link.log_p)
+        self.if_negative = _Modulated(m, gamma_neg, -log_rest)
+
+    @cached_property
+    def value(self):
+        return backend.multiply_no_nan(
+            self.if_positive.value, self.positive
+        ) + backend.multiply_no_nan(self.if_negative.value, self.negative)
+
+    @cached_property
+    def slope(self):
+        link = self.link
+        if_positive = self.if_positive.slope(-link.p_slope, -link.log_p_slope)
+        if_negative = self.if_negative.slope(self.m_slope, -self.log_rest_slope)
+        return self.positive * if_positive + self.negative * if_negative
+
+    @property
+    def label_slope(self):
+        positive = self.if_positive.value
+        if self.pos_weight is not None:
+            positive = positive * self.pos_weight
+        return positive - self.if_negative.value

@@ -1,0 +1,209 @@
+"""What the caller passed, made ready for computing: tensors of one shape and one dtype.
+
+Conversion comes last. The logits behind a sigmoid, masks and impossible values
+are all looked for in what was passed, before anything is converted: a
+conversion would lose them.
+"""
+
+import warnings
+from typing import NamedTuple
+
+import numpy as np
+from keras import config, ops
+
+from keras_bce import backend, checks
+
+
+class Inputs(NamedTuple):
+    """Aligned tensors of one floating dtype. Weights and mask broadcast to the labels, or are None."""
+
+    labels: object
+    predictions: object
+    from_logits: bool
+    sample_weight: object
+    mask: object
+
+
+def standardize(
+    y_true,
+    y_pred,
+    sample_weight=None,
+    *,
+    from_logits=False,
+    axis=-1,
+    ignore_class=None,
+    dtype=None,
+    rank_1_is_batch=True,
+):
+    """Aligns, checks and converts what a loss or a metric was called with.
+
+    Args:
+        y_true: Labels, anything array-like.
+        y_pred: Predictions, anything array-like.
+        sample_weight: As `y_true`, or `None`.
+        from_logits: Whether `y_pred` holds logits.
+        axis: The axis of the labels.
+        ignore_class: The label that stands for "missing".
+        dtype: The floating dtype of the result; `None` takes that of `y_pred`. The
+            computation is in float32 at least.
+        rank_1_is_batch: Whether a pair of rank 1 is read as N samples of one prediction
+            each, rather than as the predictions of one sample.
+
+    Returns:
+        `Inputs`.
+    """
+    mask = backend.find_mask(y_pred)
+    logits = backend.find_logits(y_pred)
+    if logits is not None:
+        if from_logits:
+            warnings.warn(
+                "`from_logits=True`, but `y_pred` was made by a sigmoid, and so does not hold "
+                "logits. The logits that the sigmoid was given are used. Remove the sigmoid, or "
+                "pass `from_logits=False`.",
+                stacklevel=4,
+            )
+        y_pred, from_logits = logits, True
+    y_true, y_pred = _as_array(y_true, "y_true"), _as_array(y_pred, "y_pred")
+    y_true, y_pred, mask = _align(y_true, y_pred, mask, rank_1_is_batch)
+    rank = len(y_pred.shape)
+    if not -rank <= axis < rank:
+        raise ValueError(
+            f"`axis` must be an axis of `y_pred`. Received: axis={axis}, "
+            f"y_pred.shape={tuple(y_pred.shape)}."
+        )
+    if sample_weight is not None:
+        sample_weight = _as_array(sample_weight, "sample_weight")
+        sample_weight = _align_weight("sample_weight", sample_weight, y_pred.shape, axis)
+    if mask is not None:
+        mask = _align_weight("mask", mask, y_pred.shape, axis)
+    checks.check_host_values(y_true, y_pred, from_logits, ignore_class, sample_weight, mask)
+
+    dtype = computing_dtype(dtype or y_pred.dtype)
+    return Inputs(
+        _to_tensor(y_true, dtype),
+        _to_tensor(y_pred, dtype),
+        from_logits,
+        None if sample_weight is None else _to_tensor(sample_weight, dtype),
+        None if mask is None else _to_tensor(mask, "bool"),
+    )
+
+
+def sigmoid_of_logits(y_pred):
+    """Probabilities from logits; a tensor that a sigmoid made already is handed on as it is."""
+    if backend.find_logits(y_pred) is not None:
+        return y_pred
+    y_pred = _as_array(y_pred, "y_pred")
+    probabilities = ops.sigmoid(_to_tensor(y_pred, computing_dtype(y_pred.dtype)))
+    mask = backend.find_mask(y_pred)
+    if mask is not None:
+        probabilities._keras_mask = mask
+    return probabilities
+
+
+def computing_dtype(dtype):
+    """float32, or float64 where that was asked for: half precision neither holds a sum nor 1 - p."""
+    return "float64" if result_dtype(dtype) == "float64" else "float32"
+
+
+def result_dtype(dtype):
+    """The name of a floating dtype the backend has; Keras's default in the place of any other."""
+    name = getattr(dtype, "name", str(dtype)).removeprefix("torch.")
+    name = name if "float" in name else config.floatx()
+    return "float32" if name == "float64" and not backend.has_float64() else name
+
+
+def _as_array(values, name):
+    """A tensor as it is, anything else as a NumPy array."""
+    if ops.is_tensor(values):
+        if type(values).__name__ in ("RaggedTensor", "SparseTensor", "BCOO"):
+            raise ValueError(
+                f"`{name}` must be a dense tensor. Received: {name} of type "
+                f"{type(values).__name__}. Make it dense first, with `to_tensor` and a "
+                "`sample_weight` of 0 (or `ignore_class`) where a ragged row was padded, or "
+                "with `to_dense`."
+            )
+        return values
+    if isinstance(values, (list, tuple)) and _holds_tensor(values):
+        return ops.convert_to_tensor(values)
+    if hasattr(values, "value") and hasattr(values, "assign"):
+        return ops.convert_to_tensor(values)  # A variable.
+    return checks.host_array(values, name)
+
+
+def _holds_tensor(values):
+    if isinstance(values, (list, tuple)):
+        return any(_holds_tensor(value) for value in values)
+    return ops.is_tensor(values)
+
+
+def _to_tensor(values, dtype):
+    if isinstance(values, np.ndarray):
+        return ops.convert_to_tensor(values.astype(dtype), dtype=dtype)
+    return ops.cast(values, dtype)
+
+
+def _align(y_true, y_pred, mask, rank_1_is_batch):
+    """Labels and predictions (and their mask) in one shape, of rank 2 or more for classes."""
+    true_rank, pred_rank = len(y_true.shape), len(y_pred.shape)
+    if true_rank == 0 or pred_rank == 0:
+        raise ValueError(
+            "`y_true` and `y_pred` must have at least one axis, the batch. Received: "
+            f"y_true.shape={tuple(y_true.shape)}, y_pred.shape={tuple(y_pred.shape)}. "
+            "Put a single prediction into a list."
+        )
+    if true_rank == pred_rank + 1 and y_true.shape[-1] == 1:
+        if pred_rank == 1:
+            y_pred = _expand(y_pred, -1)
+        else:
+            y_true = _squeeze(y_true)
+    elif pred_rank == true_rank + 1 and y_pred.shape[-1] == 1:
+        if true_rank == 1:
+            y_true = _expand(y_true, -1)
+        else:
+            y_pred = _squeeze(y_pred)
+            if mask is not None and len(mask.shape) == pred_rank:
+                mask = _squeeze(mask)
+    elif true_rank == pred_rank == 1 and rank_1_is_batch:
+        y_true, y_pred = _expand(y_true, -1), _expand(y_pred, -1)
+    if not _equal(y_true.shape, y_pred.shape):
+        raise ValueError(checks.shape_fault(y_true.shape, y_pred.shape))
+    return y_true, y_pred, mask
+
+
+def _align_weight(name, weight, shape, axis):
+    """A weight that broadcasts to `shape`: by samples, from the left, if its rank is lower."""
+    rank, weight_rank = len(shape), len(weight.shape)
+    if weight_rank == 0:
+        return weight if isinstance(weight, np.ndarray) else weight
+    aligned = weight
+    if weight_rank < rank:
+        if not _equal(weight.shape[:1], (*_without(shape, axis),)[:1]):
+            raise ValueError(checks.weight_fault(name, weight.shape, shape))
+        for _ in range(rank - 1 - weight_rank):
+            aligned = _expand(aligned, -1)
+        aligned = _expand(aligned, axis)
+    if len(aligned.shape) != rank or not _equal(aligned.shape, shape, or_one=True):
+        raise ValueError(checks.weight_fault(name, weight.shape, shape))
+    return aligned
+
+
+def _without(shape, axis):
+    shape = list(shape)
+    del shape[axis]
+    return shape
+
+
+def _equal(left, right, or_one=False):
+    """Whether two shapes agree, as far as they are known; `or_one` lets 1 on the left stand for all."""
+    return len(left) == len(right) and all(
+        a is None or b is None or a == b or (or_one and a == 1)
+        for a, b in zip(left, right, strict=True)
+    )
+
+
+def _expand(x, axis):
+    return np.expand_dims(x, axis) if isinstance(x, np.ndarray) else ops.expand_dims(x, axis)
+
+
+def _squeeze(x):
+    return np.squeeze(x, -1) if isinstance(x, np.ndarray) else ops.squeeze(x, -1)

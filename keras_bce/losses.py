@@ -1,0 +1,426 @@
+"""Losses: what `model.compile(loss=...)` takes, and the functions behind them.
+
+A sample's loss is the mean over its labels; a reduction makes one number of a
+batch of them. What the classes and functions share is written once, on
+`BinaryCrossentropy` and `binary_crossentropy`.
+"""
+
+import keras
+from keras import ops
+
+from keras_bce import checks, inputs, weighting
+from keras_bce.criterion import Criterion
+from keras_bce.elementwise import AsymmetricCrossentropy, Crossentropy, FocalCrossentropy
+
+_register = keras.saving.register_keras_serializable(package="keras_bce.losses")
+
+
+class _CriterionLoss(keras.losses.Loss):
+    """Reduces what a `Criterion` says of each sample."""
+
+    def __init__(self, criterion, reduction, name, dtype):
+        checks.reduction_argument(reduction)
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self._criterion = criterion
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        # Keras's own `__call__` converts `y_pred` first, and so loses what is known of it.
+        return self._reduced(y_true, y_pred, sample_weight, self.reduction)
+
+    def call(self, y_true, y_pred):
+        """The loss of each sample, unweighted and unreduced."""
+        return self._reduced(y_true, y_pred, None, None)
+
+    def _reduced(self, y_true, y_pred, sample_weight, reduction):
+        batch = self._criterion.elements(y_true, y_pred, sample_weight, dtype=self.dtype)
+        loss = weighting.reduce(self._criterion.per_sample(batch), reduction)
+        return ops.cast(loss, inputs.result_dtype(self.dtype))
+
+    def get_config(self):
+        return {**super().get_config(), "dtype": self.dtype, **self._criterion.config}
+
+
+@_register
+class BinaryCrossentropy(_CriterionLoss):
+    """Binary cross-entropy (log loss) between labels and predictions.
+
+    For each prediction, with `p = sigmoid(y_pred)` if `from_logits` else `y_pred`:
+
+        loss = -(pos_weight * y_true * log(p) + (1 - y_true) * log(1 - p)) * label_weight
+
+    A sample's loss is the mean over its labels that are not missing. The
+    reduction makes one number of the batch: `"sum"` adds the samples' weighted
+    losses; `"sum_over_batch_size"` and `"mean"` divide that sum by the number of
+    samples; `"mean_with_sample_weight"` divides it by the sum of their weights;
+    `None` or `"none"` returns one loss per sample.
+
+    Args:
+        from_logits: Whether `y_pred` holds logits, any real numbers, rather than
+            probabilities in [0, 1]. Logits are more exact, and recommended. On the
+            TensorFlow and torch backends the logits of a model that ends in
+            `activation="sigmoid"` are known, and used, all the same; on JAX they cannot
+            be known, and a sigmoid that saturates stops learning.
+        label_smoothing: A number s in [0, 1]: labels become `y * (1 - s) + s / 2`.
+        axis: The axis of the labels.
+        reduction: See above.
+        name: The name of the loss.
+        dtype: The dtype of the result, by default `keras.config.floatx()`. Half precision
+            is computed in float32, and rounded at the end.
+        pos_weight: The factor of the positive term, a number, or a list of one per label.
+            See `keras_bce.balanced_pos_weight`.
+        label_weights: The factor of each label's loss, a number, or a list of one per
+            label. Neither factor enters a denominator.
+        ignore_class: The label that stands for "missing": a number, or NaN. Such
+            predictions are left out; a sample without any label left is not counted.
+
+    Called with `y_true`, `y_pred` and `sample_weight`, which may be tensors, NumPy
+    arrays or lists:
+
+    - `y_true`: labels in [0, 1], `(batch, ..., labels)`; `(batch,)` goes with
+      `(batch, 1)` either way, and a pair of shape `(batch,)` is one label per sample;
+    - `y_pred`: predictions of the same shape;
+    - `sample_weight`: `None`, a number, one weight per sample (any lower rank, aligned
+      from the left), or one per prediction.
+
+    An impossible value (a label or probability outside [0, 1], NaN) that is not
+    weighted 0, masked or missing raises `ValueError` in a list or a NumPy array. In a
+    tensor, which is never copied to the host to look, it makes the loss of its
+    sample NaN: then call `keras_bce.check_inputs`.
+
+    Raises:
+        ValueError: for an argument outside its range, shapes that do not fit, and
+            impossible values on the host.
+
+    Examples:
+
+    >>> import keras_bce
+    >>> y_true = [[0, 1], [0, 0]]
+    >>> y_pred = [[-18.6, 0.51], [2.94, -12.8]]
+    >>> bce = keras_bce.losses.BinaryCrossentropy(from_logits=True)
+    >>> print(f"{float(bce(y_true, y_pred)):.3f}")
+    0.865
+    >>> print(f"{float(bce(y_true, y_pred, sample_weight=[0.8, 0.2])):.4f}")
+    0.2436
+
+    A positive that is missed costs three times as much, and the second row's last
+    label is not known:
+
+    >>> bce = keras_bce.losses.BinaryCrossentropy(
+    ...     from_logits=True, pos_weight=3.0, ignore_class=-1
+    ... )
+    >>> print(f"{float(bce([[0, 1], [0, -1]], y_pred)):.3f}")
+    1.846
+
+    With `compile()`:
+
+    ```python
+    model.compile("adam", loss=keras_bce.losses.BinaryCrossentropy(from_logits=True))
+    ```
+    """
+
+    def __init__(
+        self,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        reduction="sum_over_batch_size",
+        name="binary_crossentropy",
+        dtype=None,
+        *,
+        pos_weight=None,
+        label_weights=None,
+        ignore_class=None,
+    ):
+        criterion = Criterion(
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+            pos_weight=pos_weight,
+            label_weights=label_weights,
+            ignore_class=ignore_class,
+        )
+        super().__init__(criterion, reduction, name, dtype)
+
+
+@_register
+class BinaryFocalCrossentropy(_CriterionLoss):
+    """Focal loss: cross-entropy that counts less where a prediction is right already.
+
+    With `p` and everything else as in `BinaryCrossentropy`:
+
+        p_t = y_true * p + (1 - y_true) * (1 - p)
+        loss = (1 - p_t) ** gamma * binary_crossentropy
+
+    `apply_class_balancing` multiplies it by `alpha * y_true + (1 - alpha) * (1 - y_true)`.
+    From logits it is exact, with a finite gradient, for every logit and every gamma.
+
+    Args:
+        apply_class_balancing: Whether to weigh the classes by `alpha`.
+        alpha: The weight of positives, in [0, 1); negatives get `1 - alpha`.
+        gamma: The focusing exponent, 0 or greater; 0 gives cross-entropy.
+        from_logits: As in `BinaryCrossentropy`, like all the rest.
+        label_smoothing: See there.
+        axis: See there.
+        reduction: See there.
+        name: The name of the loss.
+        dtype: See there.
+        pos_weight: See there.
+        label_weights: See there.
+        ignore_class: See there.
+
+    Reference: Lin et al., 2017, https://arxiv.org/abs/1708.02002.
+
+    >>> import keras_bce
+    >>> focal = keras_bce.losses.BinaryFocalCrossentropy(gamma=2.0, reduction=None)
+    >>> loss = focal([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]])
+    >>> print([f"{float(sample):.3f}" for sample in loss])
+    ['0.330', '0.206']
+    """
+
+    def __init__(
+        self,
+        apply_class_balancing=False,
+        alpha=0.25,
+        gamma=2.0,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        reduction="sum_over_batch_size",
+        name="binary_focal_crossentropy",
+        dtype=None,
+        *,
+        pos_weight=None,
+        label_weights=None,
+        ignore_class=None,
+    ):
+        criterion = _focal(
+            apply_class_balancing,
+            alpha,
+            gamma,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+            pos_weight=pos_weight,
+            label_weights=label_weights,
+            ignore_class=ignore_class,
+        )
+        super().__init__(criterion, reduction, name, dtype)
+        self.apply_class_balancing = bool(apply_class_balancing)
+        self.alpha = float(alpha)
+        self.gamma = float(gamma)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "apply_class_balancing": self.apply_class_balancing,
+            "alpha": self.alpha,
+            "gamma": self.gamma,
+        }
+
+
+@_register
+class AsymmetricBinaryCrossentropy(_CriterionLoss):
+    """Asymmetric loss for multi-label data, in which nearly all labels are negative.
+
+    With `p` and everything else as in `BinaryCrossentropy`, and `m = max(p - clip, 0)`:
+
+        loss = -(y_true * (1 - p) ** gamma_pos * log(p)
+                 + (1 - y_true) * m ** gamma_neg * log(1 - m))
+
+    Negatives below a probability of `clip` cost nothing. With both exponents and
+    the clip 0 it is cross-entropy.
+
+    Args:
+        gamma_pos: The focusing exponent of positives, 0 or greater.
+        gamma_neg: The focusing exponent of negatives, 0 or greater.
+        clip: What is taken off the probability of negatives, in [0, 1).
+        from_logits: As in `BinaryCrossentropy`, like all the rest.
+        label_smoothing: See there.
+        axis: See there.
+        reduction: See there.
+        name: The name of the loss.
+        dtype: See there.
+        pos_weight: See there.
+        label_weights: See there.
+        ignore_class: See there.
+
+    Reference: Ben-Baruch et al., 2020, https://arxiv.org/abs/2009.14119.
+
+    >>> import keras_bce
+    >>> asymmetric = keras_bce.losses.AsymmetricBinaryCrossentropy(gamma_neg=2.0, reduction=None)
+    >>> loss = asymmetric([[0], [1], [0]], [[0.04], [0.3], [0.9]])
+    >>> print([f"{float(sample):.3f}" for sample in loss])
+    ['0.000', '1.204', '1.371']
+    """
+
+    def __init__(
+        self,
+        gamma_pos=0.0,
+        gamma_neg=4.0,
+        clip=0.05,
+        from_logits=False,
+        label_smoothing=0.0,
+        axis=-1,
+        reduction="sum_over_batch_size",
+        name="asymmetric_binary_crossentropy",
+        dtype=None,
+        *,
+        pos_weight=None,
+        label_weights=None,
+        ignore_class=None,
+    ):
+        criterion = _asymmetric(
+            gamma_pos,
+            gamma_neg,
+            clip,
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+            pos_weight=pos_weight,
+            label_weights=label_weights,
+            ignore_class=ignore_class,
+        )
+        super().__init__(criterion, reduction, name, dtype)
+        self.gamma_pos = float(gamma_pos)
+        self.gamma_neg = float(gamma_neg)
+        self.clip = float(clip)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "gamma_pos": self.gamma_pos,
+            "gamma_neg": self.gamma_neg,
+            "clip": self.clip,
+        }
+
+
+def binary_crossentropy(
+    y_true,
+    y_pred,
+    from_logits=False,
+    label_smoothing=0.0,
+    axis=-1,
+    *,
+    pos_weight=None,
+    label_weights=None,
+    ignore_class=None,
+):
+    """The binary cross-entropy of each sample: the mean over `axis`, unweighted.
+
+    The arguments are those of `BinaryCrossentropy`, with one difference, as in
+    Keras: a pair of shape `(n,)` is one sample of n labels.
+
+    Returns:
+        A tensor of the shape of `y_pred` without `axis`, of the dtype of `y_pred`.
+
+    >>> import keras_bce
+    >>> loss = keras_bce.losses.binary_crossentropy([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]])
+    >>> print([f"{float(sample):.3f}" for sample in loss])
+    ['0.916', '0.714']
+    """
+    criterion = Criterion(
+        from_logits=from_logits,
+        label_smoothing=label_smoothing,
+        axis=axis,
+        pos_weight=pos_weight,
+        label_weights=label_weights,
+        ignore_class=ignore_class,
+    )
+    return _each_sample(criterion, y_true, y_pred)
+
+
+def binary_focal_crossentropy(
+    y_true,
+    y_pred,
+    apply_class_balancing=False,
+    alpha=0.25,
+    gamma=2.0,
+    from_logits=False,
+    label_smoothing=0.0,
+    axis=-1,
+    *,
+    pos_weight=None,
+    label_weights=None,
+    ignore_class=None,
+):
+    """The focal loss of each sample; see `BinaryFocalCrossentropy` and `binary_crossentropy`.
+
+    >>> import keras_bce
+    >>> loss = keras_bce.losses.binary_focal_crossentropy([[0, 1]], [[0.6, 0.4]])
+    >>> print(f"{float(loss[0]):.3f}")
+    0.330
+    """
+    criterion = _focal(
+        apply_class_balancing,
+        alpha,
+        gamma,
+        from_logits=from_logits,
+        label_smoothing=label_smoothing,
+        axis=axis,
+        pos_weight=pos_weight,
+        label_weights=label_weights,
+        ignore_class=ignore_class,
+    )
+    return _each_sample(criterion, y_true, y_pred)
+
+
+def asymmetric_binary_crossentropy(
+    y_true,
+    y_pred,
+    gamma_pos=0.0,
+    gamma_neg=4.0,
+    clip=0.05,
+    from_logits=False,
+    label_smoothing=0.0,
+    axis=-1,
+    *,
+    pos_weight=None,
+    label_weights=None,
+    ignore_class=None,
+):
+    """The asymmetric loss of each sample; see `AsymmetricBinaryCrossentropy`.
+
+    >>> import keras_bce
+    >>> loss = keras_bce.losses.asymmetric_binary_crossentropy([[0, 1]], [[0.6, 0.4]])
+    >>> print(f"{float(loss[0]):.3f}")
+    0.495
+    """
+    criterion = _asymmetric(
+        gamma_pos,
+        gamma_neg,
+        clip,
+        from_logits=from_logits,
+        label_smoothing=label_smoothing,
+        axis=axis,
+        pos_weight=pos_weight,
+        label_weights=label_weights,
+        ignore_class=ignore_class,
+    )
+    return _each_sample(criterion, y_true, y_pred)
+
+
+def _each_sample(criterion, y_true, y_pred):
+    dtype = inputs.result_dtype(getattr(y_pred, "dtype", None))
+    batch = criterion.elements(y_true, y_pred, dtype=dtype, rank_1_is_batch=False)
+    return ops.cast(criterion.per_sample(batch).numerators, dtype)
+
+
+def _focal(apply_class_balancing, alpha, gamma, **shared):
+    alpha = checks.fraction_argument("alpha", alpha)
+    return Criterion(
+        FocalCrossentropy,
+        gamma=checks.gamma_argument("gamma", gamma),
+        alpha=alpha if apply_class_balancing else None,
+        **shared,
+    )
+
+
+def _asymmetric(gamma_pos, gamma_neg, clip, **shared):
+    arguments = {
+        "gamma_pos": checks.gamma_argument("gamma_pos", gamma_pos),
+        "gamma_neg": checks.gamma_argument("gamma_neg", gamma_neg),
+        "clip": checks.fraction_argument("clip", clip),
+    }
+    if not any(arguments.values()):  # Nothing is asymmetric: cross-entropy, to the last digit.
+        return Criterion(Crossentropy, **shared)
+    return Criterion(AsymmetricCrossentropy, **arguments, **shared)

@@ -1,0 +1,429 @@
+"""Metrics: exact, mergeable, and in agreement with the losses.
+
+Each takes the arguments of its update from the same room as the losses do, and
+keeps nothing but exact sums (see `accumulator`), so that partial results can be
+computed anywhere, pickled, and merged.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bce import checks, inputs, weighting
+from keras_bce.accumulator import Accumulator
+from keras_bce.criterion import Criterion
+
+_register = keras.saving.register_keras_serializable(package="keras_bce.metrics")
+
+
+class _SumsMetric(keras.metrics.Metric):
+    """A metric whose state is a vector of exact sums.
+
+    Subclasses name them by way of `size`, add to them in `update_state`, and
+    compute from them in `result`.
+    """
+
+    def __init__(self, name, dtype, criterion, size):
+        super().__init__(name=name, dtype=dtype)
+        self._criterion = criterion
+        self._sums = Accumulator(self, size, inputs.computing_dtype(self.dtype))
+
+    def _elements(self, y_true, y_pred, sample_weight):
+        return self._criterion.elements(y_true, y_pred, sample_weight, dtype=self.dtype)
+
+    def _cast(self, value):
+        return ops.cast(value, self.dtype)
+
+    def reset_states(self):
+        """Forgets everything: `reset_state`, by the name that TensorFlow 2.4 documents."""
+        self.reset_state()
+
+    def merge_state(self, metrics):
+        """Adds what other metrics have seen, as if this one had seen it as well.
+
+        Args:
+            metrics: Metrics of the same class and the same arguments, the name aside.
+
+        Raises:
+            ValueError: if one of them differs, saying in what.
+        """
+        metrics = list(metrics)
+        for metric in metrics:
+            if type(metric) is not type(self):
+                raise ValueError(
+                    "`merge_state` takes metrics of the class it is called on, "
+                    f"{type(self).__name__}. Received: a {type(metric).__name__}."
+                )
+            ours, theirs = self.get_config(), metric.get_config()
+            # By repr, to which NaN equals NaN.
+            differing = [k for k in ours if k != "name" and repr(ours[k]) != repr(theirs[k])]
+            if differing:
+                raise ValueError(
+                    "`merge_state` takes metrics with the arguments of the one it is called on. "
+                    "Received: "
+                    + ", ".join(f"{k}={theirs[k]!r} where this has {ours[k]!r}" for k in differing)
+                    + "."
+                )
+        for metric in metrics:
+            self._sums.merge(metric._sums.state)
+
+    def __reduce__(self):
+        # Keras's own pickling keeps the arguments, but not the state.
+        return _restore, (type(self), self.get_config(), self._sums.state)
+
+
+def _restore(cls, config, state):
+    metric = cls.from_config(config)
+    metric._sums.state = state
+    return metric
+
+
+@_register
+class BinaryCrossentropy(_SumsMetric):
+    """Mean binary cross-entropy over everything seen: what the loss of this name means, exactly.
+
+        result = sum of the samples' weighted losses / sum of their weights
+
+    A weighted metric thus averages by weight, where a loss divides by the number
+    of samples; `reduction="mean_with_sample_weight"` makes the two equal.
+
+    Args:
+        name: The name of the metric.
+        dtype: The dtype of the result, by default `keras.config.floatx()`. The sums are
+            kept in pairs of float32, which hold about 48 bits.
+        from_logits: As in `keras_bce.losses.BinaryCrossentropy`, like all the rest.
+        label_smoothing: See there.
+        axis: See there.
+        pos_weight: See there.
+        label_weights: See there.
+        ignore_class: See there.
+        label_names: A list of one name per label along `axis`. Then `result()` is a
+            dictionary of the mean, under `name`, and each label's own mean, under
+            `{name}_{label name}`.
+
+    Raises:
+        ValueError: as the loss does, and for as many `label_names` as there are not labels.
+
+    >>> import keras_bce
+    >>> metric = keras_bce.metrics.BinaryCrossentropy()
+    >>> metric.update_state([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]])
+    >>> print(f"{float(metric.result()):.4f}")
+    0.8149
+    >>> metric.reset_states()
+    >>> metric.update_state([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]], sample_weight=[1, 0])
+    >>> print(f"{float(metric.result()):.4f}")
+    0.9163
+
+    With `compile()`:
+
+    ```python
+    model.compile("adam", loss=loss, weighted_metrics=[keras_bce.metrics.BinaryCrossentropy()])
+    ```
+    """
+
+    def __init__(
+        self,
+        name="binary_crossentropy",
+        dtype=None,
+        from_logits=False,
+        label_smoothing=0,
+        *,
+        axis=-1,
+        pos_weight=None,
+        label_weights=None,
+        ignore_class=None,
+        label_names=None,
+    ):
+        criterion = Criterion(
+            from_logits=from_logits,
+            label_smoothing=label_smoothing,
+            axis=axis,
+            pos_weight=pos_weight,
+            label_weights=label_weights,
+            ignore_class=ignore_class,
+        )
+        self.label_names = checks.label_names_argument(label_names)
+        labels = len(self.label_names or ())
+        super().__init__(name, dtype, criterion, size=2 + 2 * labels)
+        self._direction = "down"
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch; the arguments are those of a call of the loss."""
+        batch = self._elements(y_true, y_pred, sample_weight)
+        samples = self._criterion.per_sample(batch)
+        sums = [ops.sum(samples.numerators), weighting.total_weight(samples)]
+        if self.label_names:
+            weighting.check_label_count(
+                "label_names", self.label_names, tuple(batch.predictions.shape), batch.axis
+            )
+            values = self._criterion.per_element(batch)
+            sums = [ops.stack([ops.cast(value, values.dtype) for value in sums])]
+            for each in (values, batch.weights_or_ones):
+                sums.append(ops.sum(ops.moveaxis(each, batch.axis, -1), axis=_all_but_last(each)))
+            sums = ops.concatenate(sums)
+        self._sums.add(sums)
+
+    def result(self):
+        """The mean so far, 0.0 if nothing was seen; with `label_names` a dictionary of means."""
+        sums = self._sums.sums()
+        mean = self._cast(weighting.divide(sums[0], sums[1]))
+        if not self.label_names:
+            return mean
+        labels = len(self.label_names)
+        each = self._cast(weighting.divide(sums[2 : 2 + labels], sums[2 + labels :]))
+        names = [f"{self.name}_{label}" for label in self.label_names]
+        return {self.name: mean, **{name: each[i] for i, name in enumerate(names)}}
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            **self._criterion.config,
+            "label_names": self.label_names,
+        }
+
+
+def _all_but_last(x):
+    return tuple(range(len(x.shape) - 1))
+
+
+class _ProbabilityMetric(_SumsMetric):
+    """A metric of labels and probabilities over all predictions, whatever their shape."""
+
+    def __init__(self, name, dtype, from_logits, ignore_class, size):
+        criterion = Criterion(from_logits=from_logits, ignore_class=ignore_class)
+        super().__init__(name, dtype, criterion, size)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch; the arguments are those of a call of `losses.BinaryCrossentropy`."""
+        batch = self._elements(y_true, y_pred, sample_weight)
+        self._sums.add(self._batch_sums(batch))
+
+    def get_config(self):
+        config = self._criterion.config
+        return {
+            **super().get_config(),
+            "from_logits": config["from_logits"],
+            "ignore_class": config["ignore_class"],
+        }
+
+
+@_register
+class NormalizedEntropy(_ProbabilityMetric):
+    """Cross-entropy relative to that of always predicting the mean label; 1 is no better.
+
+        result = mean of binary_crossentropy / entropy of the mean label
+
+    Both means are over all predictions seen, by weight. Below 1 the predictions
+    tell more than the base rate does, whatever that is; NaN while the labels seen
+    are all 0 or all 1.
+
+    Args:
+        name: The name of the metric.
+        dtype: The dtype of the result.
+        from_logits: Whether predictions are logits.
+        ignore_class: The label that stands for "missing".
+
+    Reference: He et al., 2014, "Practical Lessons from Predicting Clicks on Ads at
+    Facebook", section 3, https://doi.org/10.1145/2648584.2648589.
+
+    >>> import keras_bce
+    >>> metric = keras_bce.metrics.NormalizedEntropy()
+    >>> print(f"{float(metric([0, 1, 0, 0], [0.25, 0.25, 0.25, 0.25])):.3f}")
+    1.000
+    """
+
+    def __init__(
+        self,
+        name="normalized_entropy",
+        dtype=None,
+        from_logits=False,
+        *,
+        ignore_class=None,
+    ):
+        super().__init__(name, dtype, from_logits, ignore_class, size=3)
+        self._direction = "down"
+
+    def _batch_sums(self, batch):
+        weights = batch.weights_or_ones
+        losses = self._criterion.per_element(batch)
+        positives = ops.sum(weights * batch.labels)
+        return [ops.sum(losses), positives, ops.sum(weights) - positives]
+
+    def result(self):
+        """The ratio so far; NaN if only one class was seen."""
+        losses, *classes = self._sums.sums()
+        positives, negatives = classes
+        total = positives + negatives
+        entropy = -(positives * ops.log(positives / total) + negatives * ops.log(negatives / total))
+        return self._cast(losses / entropy)
+
+
+@_register
+class CalibrationRatio(_ProbabilityMetric):
+    """Predicted positives over actual positives: above 1 the model is overconfident of positives.
+
+        result = sum of weight * p / sum of weight * y_true
+
+    Args:
+        name: The name of the metric.
+        dtype: The dtype of the result.
+        from_logits: Whether predictions are logits.
+        ignore_class: The label that stands for "missing".
+
+    >>> import keras_bce
+    >>> metric = keras_bce.metrics.CalibrationRatio()
+    >>> print(f"{float(metric([0, 1, 0, 1], [0.5, 1.0, 0.5, 1.0])):.2f}")
+    1.50
+    """
+
+    def __init__(
+        self,
+        name="calibration_ratio",
+        dtype=None,
+        from_logits=False,
+        *,
+        ignore_class=None,
+    ):
+        super().__init__(name, dtype, from_logits, ignore_class, size=2)
+
+    def _batch_sums(self, batch):
+        weights = batch.weights_or_ones
+        return [ops.sum(weights * weighting.probabilities(batch)), ops.sum(weights * batch.labels)]
+
+    def result(self):
+        """The ratio so far; NaN while there was no positive label."""
+        predicted, actual = self._sums.sums()
+        return self._cast(predicted / actual)
+
+
+@_register
+class ExpectedCalibrationError(_ProbabilityMetric):
+    """How far predicted probabilities are from observed frequencies, over bins of equal width.
+
+        result = sum over bins of |sum of weight * p - sum of weight * y_true| / sum of weights
+
+    Bin k of K holds the probabilities in [k/K, (k+1)/K), the last one 1 as well.
+
+    Args:
+        name: The name of the metric.
+        dtype: The dtype of the result.
+        from_logits: Whether predictions are logits.
+        num_bins: K, 1 or greater.
+        ignore_class: The label that stands for "missing".
+
+    Reference: Guo et al., 2017, https://arxiv.org/abs/1706.04599.
+
+    >>> import keras_bce
+    >>> metric = keras_bce.metrics.ExpectedCalibrationError(num_bins=2)
+    >>> print(f"{float(metric([0, 1, 0, 1], [0.25, 0.25, 1.0, 1.0])):.3f}")
+    0.375
+    """
+
+    def __init__(
+        self,
+        name="expected_calibration_error",
+        dtype=None,
+        from_logits=False,
+        *,
+        num_bins=15,
+        ignore_class=None,
+    ):
+        self.num_bins = checks.num_bins_argument(num_bins)
+        super().__init__(name, dtype, from_logits, ignore_class, size=3 * self.num_bins)
+        self._direction = "down"
+
+    def _batch_sums(self, batch):
+        weights = ops.reshape(batch.weights_or_ones, (-1,))
+        labels = ops.reshape(batch.labels, (-1,))
+        probabilities = ops.reshape(weighting.probabilities(batch), (-1,))
+        bins = ops.cast(ops.floor(probabilities * self.num_bins), "int32")
+        bins = ops.clip(bins, 0, self.num_bins - 1)
+        columns = (weights, weights * probabilities, weights * labels)
+        return ops.concatenate(
+            [ops.segment_sum(column, bins, num_segments=self.num_bins) for column in columns]
+        )
+
+    def bins(self):
+        """What a reliability diagram shows, as NumPy arrays, one row per bin.
+
+        Returns:
+            A dictionary: `edges` (num_bins + 1), and per bin `weight` (its sum),
+            `mean_prediction` and `mean_label` (NaN in an empty bin).
+        """
+        weight, predicted, actual = self._sums.state.astype("float64").sum(0).reshape(3, -1)
+        count = np.where(weight == 0, np.nan, weight)
+        return {
+            "edges": np.linspace(0.0, 1.0, self.num_bins + 1),
+            "weight": weight,
+            "mean_prediction": predicted / count,
+            "mean_label": actual / count,
+        }
+
+    def result(self):
+        """The error so far; 0.0 if nothing was seen."""
+        weight, predicted, actual = ops.reshape(self._sums.sums(), (3, self.num_bins))
+        error = ops.sum(ops.abs(predicted - actual))
+        return self._cast(weighting.divide(error, ops.sum(weight)))
+
+    def get_config(self):
+        return {**super().get_config(), "num_bins": self.num_bins}
+
+
+@_register
+class FromLogits(keras.metrics.Metric):
+    """Any Keras metric that wants probabilities, fed with logits.
+
+    `compile(metrics=["accuracy"])` on a model that gives logits compares logits
+    with 0.5. This hands on `sigmoid(y_pred)`; everything else is the metric's.
+
+    Args:
+        metric: A metric, or what `keras.metrics.get` makes one from.
+        name: The name, by default that of the metric.
+
+    >>> import keras, keras_bce
+    >>> metric = keras_bce.metrics.FromLogits(keras.metrics.BinaryAccuracy())
+    >>> print(f"{float(metric([0, 1, 1], [-0.2, 0.2, 3.0])):.1f}")
+    1.0
+    """
+
+    def __init__(self, metric, name=None):
+        metric = keras.metrics.get(metric)
+        if not isinstance(metric, keras.metrics.Metric):
+            raise ValueError(
+                "`metric` must be a Keras metric, an object rather than a function. "
+                f"Received: metric={metric!r}. Pass the metric's class instance, as in "
+                "`FromLogits(keras.metrics.BinaryAccuracy())`."
+            )
+        super().__init__(name=name or metric.name, dtype=metric.dtype)
+        self.metric = metric
+        self._direction = getattr(metric, "_direction", None)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch to the metric, the sigmoid of its logits."""
+        self.metric.update_state(
+            y_true, inputs.sigmoid_of_logits(y_pred), sample_weight=sample_weight
+        )
+
+    def result(self):
+        """The metric's result."""
+        return self.metric.result()
+
+    def reset_state(self):
+        """Resets the metric."""
+        self.metric.reset_state()
+
+    def reset_states(self):
+        """Resets the metric."""
+        self.reset_state()
+
+    def merge_state(self, metrics):
+        """Merges the wrapped metrics, where these can be merged."""
+        self.metric.merge_state([other.metric for other in metrics])
+
+    def get_config(self):
+        return {"name": self.name, "metric": keras.saving.serialize_keras_object(self.metric)}
+
+    @classmethod
+    def from_config(cls, config):
+        metric = keras.saving.deserialize_keras_object(config["metric"])
+        return cls(metric, name=config["name"])

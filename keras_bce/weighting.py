@@ -1,0 +1,192 @@
+"""Sample weights, masks and missing labels, down to one numerator and one weight per sample.
+
+The rule, for sample i with present labels P_i, weights w and losses l:
+
+    numerator n_i = sum over P_i of w_ij * l_ij / |P_i|
+    weight    v_i = sum over P_i of w_ij / |P_i|
+
+What is left out (masked, missing, of weight zero) is *selected* out: its label
+and prediction are replaced before anything is computed from them, so that a NaN
+there changes neither value nor gradient. Masked samples, and samples without a
+present label, leave the count of samples; those of weight zero stay in it.
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from keras import ops
+
+from keras_bce import backend
+from keras_bce.inputs import standardize
+
+
+class Elements(NamedTuple):
+    """One batch, prediction by prediction. `None` for weights means 1, for present means all."""
+
+    labels: object
+    predictions: object
+    from_logits: bool
+    weights: object
+    present: object
+    label_weights: object
+    axis: int
+
+    @property
+    def weights_or_ones(self):
+        """What each prediction counts: its weight, and 0 where it is left out."""
+        if self.weights is None:
+            return ops.ones_like(self.predictions)
+        return self.weights
+
+
+class Samples(NamedTuple):
+    """One batch, sample by sample. `None` for weights means 1, for counted means all."""
+
+    numerators: object
+    weights: object
+    counted: object
+
+
+def elements(
+    y_true,
+    y_pred,
+    sample_weight=None,
+    *,
+    from_logits,
+    axis,
+    ignore_class=None,
+    label_weights=None,
+    dtype=None,
+    rank_1_is_batch=True,
+):
+    """The predictions of a batch, with what is left out replaced by a harmless pair."""
+    inputs = standardize(
+        y_true,
+        y_pred,
+        sample_weight,
+        from_logits=from_logits,
+        axis=axis,
+        ignore_class=ignore_class,
+        dtype=dtype,
+        rank_1_is_batch=rank_1_is_batch,
+    )
+    labels, predictions, from_logits, weights, present = inputs
+    label_weights = along_axis("label_weights", label_weights, predictions, axis)
+    if ignore_class is not None:
+        given = ~ops.isnan(labels) if math.isnan(ignore_class) else labels != ignore_class
+        present = given if present is None else present & given
+    used = present
+    for weight in (weights, label_weights):
+        if ops.is_tensor(weight):
+            used = weight != 0 if used is None else used & (weight != 0)
+    if used is not None:
+        used = ops.broadcast_to(used, ops.shape(predictions))
+        labels = ops.where(used, labels, 0.0)
+        predictions = ops.where(used, predictions, 0.0)
+    if present is not None:
+        present = ops.broadcast_to(present, ops.shape(predictions))
+        weights = ops.cast(present, predictions.dtype) if weights is None else weights
+    if weights is not None:
+        weights = ops.broadcast_to(weights, ops.shape(predictions))
+        if present is not None:
+            weights = ops.where(present, weights, 0.0)
+    return Elements(labels, predictions, from_logits, weights, present, label_weights, axis)
+
+
+def per_sample(batch, loss):
+    """The numerator and the weight of each sample in `batch`, which are `Elements`."""
+    labels, predictions, _, weights, present, label_weights, axis = batch
+    if weights is None and label_weights is None and predictions.shape[axis] != 0:
+        return Samples(backend.evaluate(loss, labels, predictions, axis), None, None)
+    losses = per_element(batch, loss)
+    if present is None:
+        mean = ops.mean
+        counted = None
+    else:
+        count = ops.sum(ops.cast(present, predictions.dtype), axis=axis)
+        counted = count > 0
+
+        def mean(values, axis):
+            return ops.sum(values, axis=axis) / ops.maximum(count, 1.0)
+
+    return Samples(
+        mean(losses, axis=axis), None if weights is None else mean(weights, axis=axis), counted
+    )
+
+
+def per_element(batch, loss):
+    """The weighted loss of each prediction in `batch`; exactly 0 for what is left out."""
+    losses = backend.evaluate(loss, batch.labels, batch.predictions, None)
+    if batch.label_weights is not None:
+        losses = losses * batch.label_weights
+    return losses if batch.weights is None else losses * batch.weights
+
+
+def reduce(samples, reduction):
+    """One number from a batch of samples, or with `None` (or `"none"`) one for each of them."""
+    numerators, weights, counted = samples
+    if reduction in (None, "none"):
+        return numerators
+    total = ops.sum(numerators)
+    if reduction == "sum":
+        return total
+    if reduction == "mean_with_sample_weight" and weights is not None:
+        size = ops.sum(weights)
+    elif counted is not None:
+        size = ops.sum(ops.cast(counted, total.dtype))
+    else:
+        size = sample_count(numerators)
+    mean = divide(total, size)
+    replicas = backend.replica_count()
+    return mean / replicas if replicas > 1 else mean
+
+
+def total_weight(samples):
+    """The sum of the samples' weights: what a metric's mean is over."""
+    if samples.weights is None:
+        return sample_count(samples.numerators)
+    return ops.sum(samples.weights)
+
+
+def probabilities(batch):
+    """The probability that each prediction in `batch` states, NaN if it or its label is impossible."""
+    p = ops.sigmoid(batch.predictions) if batch.from_logits else batch.predictions
+    possible = (batch.labels >= 0) & (batch.labels <= 1) & (p >= 0) & (p <= 1)
+    return ops.where(possible, p, math.nan)
+
+
+def sample_count(numerators):
+    """How many samples there are: a Python number where the shape is known, else a tensor."""
+    shape = tuple(numerators.shape)
+    if None not in shape:
+        return float(math.prod(shape))
+    return ops.cast(ops.size(numerators), numerators.dtype)
+
+
+def divide(total, size):
+    """`total / size`, and 0 where the size is 0, in value and in gradient."""
+    if isinstance(size, float):
+        return total / size if size else total
+    empty = size == 0
+    return ops.where(empty, 0.0, total) / ops.where(empty, 1.0, size)
+
+
+def along_axis(name, weights, predictions, axis):
+    """A list of one number per label, shaped to broadcast to the predictions; all else as it is."""
+    if not isinstance(weights, list):
+        return weights
+    shape = tuple(predictions.shape)
+    check_label_count(name, weights, shape, axis)
+    aligned = [1] * len(shape)
+    aligned[axis] = len(weights)
+    return ops.convert_to_tensor(np.reshape(weights, aligned), dtype=predictions.dtype)
+
+
+def check_label_count(name, values, shape, axis):
+    """Raises if there is not one of `values` for each label in predictions of this shape."""
+    if shape[axis] not in (None, len(values)):
+        raise ValueError(
+            f"`{name}` must have one entry per label, as many as `y_pred` has along axis {axis}. "
+            f"Received: {len(values)} entries, y_pred.shape={tuple(shape)}."
+        )
