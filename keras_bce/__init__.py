@@ -1,4 +1,4 @@
-"""Binary cross-entropy for Keras 3, done right: losses and metrics for binary and multi-label models."""
+"""Binary cross-entropy for Keras 3: losses and metrics for binary and multi-label models."""
 
 from keras_bce import losses, metrics
 from keras_bce.balance import balanced_pos_weight

@@ -5,6 +5,7 @@ host, lists and NumPy arrays, where looking costs no synchronisation; and
 `check_inputs`, which looks at everything, because the caller asked for it.
 """
 
+import contextlib
 import math
 import numbers
 
@@ -175,10 +176,9 @@ def host_array(values, name):
     except ValueError:
         array = np.empty((), dtype=object)
     if array.dtype.kind == "O":
-        try:  # None, as pandas has it for missing numbers, becomes NaN.
+        with contextlib.suppress(TypeError, ValueError):
+            # None, as pandas has it for missing numbers, becomes NaN.
             array = array.astype("float64")
-        except (TypeError, ValueError):
-            pass
     if array.dtype.kind not in "biufV" or (array.dtype.kind == "V" and array.dtype.names):
         raise ValueError(
             f"`{name}` must hold real numbers, in rows of equal length. "

@@ -7,8 +7,10 @@ metric accumulates them: with the same arguments they cannot disagree.
 
 from functools import partial
 
+import numpy as np
+
 from keras_bce import checks, weighting
-from keras_bce.elementwise import Crossentropy, Smoothed
+from keras_bce.elementwise import Crossentropy, Logits, Probabilities, Smoothed
 
 
 class Criterion:
@@ -73,7 +75,12 @@ class Criterion:
 
     def at(self, batch):
         """The elementwise loss as a function of labels and predictions alone."""
-        arguments = dict(self.arguments, from_logits=batch.from_logits)
+        arguments = dict(self.arguments, link=Probabilities)
+        if batch.from_logits:
+            arguments["link"] = Logits
+        elif batch.given_dtype == "float16":
+            limit = float(np.finfo("float16").max)
+            arguments["link"] = partial(Probabilities, slope_limit=limit)
         if self.pos_weight is not None:
             arguments["pos_weight"] = weighting.along_axis(
                 "pos_weight", self.pos_weight, batch.predictions, batch.axis

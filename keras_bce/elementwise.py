@@ -4,14 +4,14 @@ A *link* turns a prediction into the likelihood of both labels: `Logits` for a
 logit `x`, `Probabilities` for a probability `p = sigmoid(x)`. A *loss* combines
 those with the label. Writing `q = 1 - p`:
 
-| loss | value |
-| --- | --- |
-| `Crossentropy` | `-(pos_weight * y * log(p) + (1 - y) * log(q))` |
-| `FocalCrossentropy` | `(y * q + (1 - y) * p) ** gamma` times the crossentropy |
-| `AsymmetricCrossentropy` | `-(pos_weight * y * q**gamma_pos * log(p) + (1 - y) * m**gamma_neg * log(1 - m))`, `m = max(p - clip, 0)` |
+- `Crossentropy`: `-(pos_weight * y * log(p) + (1 - y) * log(q))`
+- `FocalCrossentropy`: `(y * q + (1 - y) * p) ** gamma * Crossentropy`
+- `AsymmetricCrossentropy`, with `m = max(p - clip, 0)`:
+  `-(pos_weight * y * q**gamma_pos * log(p) + (1 - y) * m**gamma_neg * log(1 - m))`
+- `Smoothed`: any of them on labels drawn towards 1/2
 
 Each loss is an object made from labels and predictions of one shape and one
-floating dtype. Its properties `value`, `slope` (the derivative with respect to
+floating dtype, and the link between a prediction and its probability. Its properties `value`, `slope` (the derivative with respect to
 the prediction) and `label_slope` (with respect to the label) share their
 intermediate results, and are themselves differentiable, so that second
 derivatives follow. The numbers are written so that nothing cancels: small
@@ -76,10 +76,14 @@ class Probabilities:
     `eps = keras.config.epsilon()` and `fl` rounding to float32: -16.118 and
     -15.942. They bound the value, but they do not cut the slope: a saturated
     prediction on the wrong side still learns. Outside [0, 1] all is NaN.
+
+    No slope exceeds `slope_limit`, the largest number of the dtype that it will
+    be handed on in: an infinite one would turn a saturated sigmoid's zero into NaN.
     """
 
-    def __init__(self, p):
+    def __init__(self, p, slope_limit=float(np.finfo("float32").max)):
         self.p = p
+        self.smallest = 1.0 / slope_limit
         self.p_floor = config.epsilon()
         # An epsilon that float32 cannot subtract from 1 counts as its smallest step there.
         self.q_floor = float(max(1.0 - np.float32(1.0 - self.p_floor), 2.0**-24))
@@ -100,11 +104,11 @@ class Probabilities:
 
     @property
     def log_p_slope(self):
-        return 1.0 / ops.maximum(self.p, self.p_floor)
+        return 1.0 / ops.maximum(self.p, max(self.p_floor, self.smallest))
 
     @property
     def log_q_slope(self):
-        return -1.0 / ops.maximum(self.q, self.q_floor)
+        return -1.0 / ops.maximum(self.q, max(self.q_floor, self.smallest))
 
 
 class Crossentropy:
@@ -120,10 +124,9 @@ class Crossentropy:
     side costs nothing, on the wrong side infinitely much.
     """
 
-    def __init__(self, y, prediction, *, from_logits=False, pos_weight=None):
-        self.y = y
-        self.link = Logits(prediction) if from_logits else Probabilities(prediction)
-        self.from_logits = from_logits
+    def __init__(self, y, prediction, *, link=Probabilities, pos_weight=None):
+        self.link = link(prediction)
+        self.from_logits = link is Logits
         self.pos_weight = pos_weight
         self.negative = 1.0 - y
         self.positive = y if pos_weight is None else y * pos_weight
@@ -133,7 +136,7 @@ class Crossentropy:
         return ops.where(self.link.nonnegative, self.negative, self.positive)
 
     def _times_both(self, factor):
-        """`(positive + negative) * factor`, which is `factor` where positives weigh as negatives."""
+        """`(positive + negative) * factor`; the sum is 1 where no class weighs more."""
         return factor if self.pos_weight is None else (self.positive + self.negative) * factor
 
     @cached_property
@@ -216,10 +219,10 @@ class FocalCrossentropy:
     https://arxiv.org/abs/1708.02002.
     """
 
-    def __init__(self, y, prediction, *, from_logits=False, pos_weight=None, gamma=2.0, alpha=None):
-        self.crossentropy = Crossentropy(
-            y, prediction, from_logits=from_logits, pos_weight=pos_weight
-        )
+    def __init__(
+        self, y, prediction, *, link=Probabilities, pos_weight=None, gamma=2.0, alpha=None
+    ):
+        self.crossentropy = Crossentropy(y, prediction, link=link, pos_weight=pos_weight)
         self.link = link = self.crossentropy.link
         self.y = y
         t = y * link.q + self.crossentropy.negative * link.p
@@ -257,13 +260,13 @@ class AsymmetricCrossentropy:
         y,
         prediction,
         *,
-        from_logits=False,
+        link=Probabilities,
         pos_weight=None,
         gamma_pos=0.0,
         gamma_neg=4.0,
         clip=0.05,
     ):
-        self.link = link = Logits(prediction) if from_logits else Probabilities(prediction)
+        self.link = link = link(prediction)
         self.pos_weight = pos_weight
         self.positive = y if pos_weight is None else y * pos_weight
         self.negative = 1.0 - y

@@ -15,10 +15,15 @@ from keras_bce import backend, checks
 
 
 class Inputs(NamedTuple):
-    """Aligned tensors of one floating dtype. Weights and mask broadcast to the labels, or are None."""
+    """Aligned tensors of one floating dtype; weights and mask broadcast to them, or are None.
+
+    `given_dtype` is the name of the dtype that the predictions came in, and that their
+    gradient will leave in.
+    """
 
     labels: object
     predictions: object
+    given_dtype: str
     from_logits: bool
     sample_weight: object
     mask: object
@@ -78,10 +83,12 @@ def standardize(
         mask = _align_weight("mask", mask, y_pred.shape, axis)
     checks.check_host_values(y_true, y_pred, from_logits, ignore_class, sample_weight, mask)
 
-    dtype = computing_dtype(dtype or y_pred.dtype)
+    given_dtype = result_dtype(y_pred.dtype)
+    dtype = computing_dtype(dtype or given_dtype)
     return Inputs(
         _to_tensor(y_true, dtype),
         _to_tensor(y_pred, dtype),
+        given_dtype,
         from_logits,
         None if sample_weight is None else _to_tensor(sample_weight, dtype),
         None if mask is None else _to_tensor(mask, "bool"),
@@ -101,7 +108,7 @@ def sigmoid_of_logits(y_pred):
 
 
 def computing_dtype(dtype):
-    """float32, or float64 where that was asked for: half precision neither holds a sum nor 1 - p."""
+    """float32, or float64 if that was asked for: half precision holds neither a sum nor 1 - p."""
     return "float64" if result_dtype(dtype) == "float64" else "float32"
 
 
@@ -174,7 +181,7 @@ def _align_weight(name, weight, shape, axis):
     """A weight that broadcasts to `shape`: by samples, from the left, if its rank is lower."""
     rank, weight_rank = len(shape), len(weight.shape)
     if weight_rank == 0:
-        return weight if isinstance(weight, np.ndarray) else weight
+        return weight
     aligned = weight
     if weight_rank < rank:
         if not _equal(weight.shape[:1], (*_without(shape, axis),)[:1]):
@@ -194,7 +201,7 @@ def _without(shape, axis):
 
 
 def _equal(left, right, or_one=False):
-    """Whether two shapes agree, as far as they are known; `or_one` lets 1 on the left stand for all."""
+    """Whether shapes agree, as far as they are known; `or_one` lets 1 on the left fit anything."""
     return len(left) == len(right) and all(
         a is None or b is None or a == b or (or_one and a == 1)
         for a, b in zip(left, right, strict=True)

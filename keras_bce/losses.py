@@ -109,7 +109,7 @@ class BinaryCrossentropy(_CriterionLoss):
     ...     from_logits=True, pos_weight=3.0, ignore_class=-1
     ... )
     >>> print(f"{float(bce([[0, 1], [0, -1]], y_pred)):.3f}")
-    1.846
+    1.848
 
     With `compile()`:
 

@@ -92,7 +92,7 @@ def hinge(y_true, y_pred, *, per_example=False):
 
 
 def huber(y_true, y_pred, *, delta=1.0, per_example=False):
-    """`d**2 / 2` where `|d| <= delta`, else `delta * (|d| - delta / 2)`; averaged over all elements.
+    """`d**2 / 2` where `|d| <= delta`, else `delta * (|d| - delta / 2)`; the mean of all elements.
 
     `d = y_true - y_pred`.
 
@@ -109,7 +109,7 @@ def huber(y_true, y_pred, *, delta=1.0, per_example=False):
 
 
 def kl_divergence(y_true, y_pred, *, per_example=False):
-    """`sum(y_true * log(y_true / y_pred))` over the last axis, of M classes; averaged over the rest.
+    """`sum(y_true * log(y_true / y_pred))` over the last axis, of M classes; the mean of the rest.
 
     >>> from keras_bce import reference
     >>> print(f"{reference.kl_divergence([[0.5, 0.5]], [[0.25, 0.75]]):.4f}")

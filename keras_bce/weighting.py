@@ -26,6 +26,7 @@ class Elements(NamedTuple):
 
     labels: object
     predictions: object
+    given_dtype: str
     from_logits: bool
     weights: object
     present: object
@@ -71,7 +72,7 @@ def elements(
         dtype=dtype,
         rank_1_is_batch=rank_1_is_batch,
     )
-    labels, predictions, from_logits, weights, present = inputs
+    labels, predictions, given_dtype, from_logits, weights, present = inputs
     label_weights = along_axis("label_weights", label_weights, predictions, axis)
     if ignore_class is not None:
         given = ~ops.isnan(labels) if math.isnan(ignore_class) else labels != ignore_class
@@ -91,20 +92,23 @@ def elements(
         weights = ops.broadcast_to(weights, ops.shape(predictions))
         if present is not None:
             weights = ops.where(present, weights, 0.0)
-    return Elements(labels, predictions, from_logits, weights, present, label_weights, axis)
+    return Elements(
+        labels, predictions, given_dtype, from_logits, weights, present, label_weights, axis
+    )
 
 
 def per_sample(batch, loss):
     """The numerator and the weight of each sample in `batch`, which are `Elements`."""
-    labels, predictions, _, weights, present, label_weights, axis = batch
-    if weights is None and label_weights is None and predictions.shape[axis] != 0:
-        return Samples(backend.evaluate(loss, labels, predictions, axis), None, None)
+    weights, present, axis = batch.weights, batch.present, batch.axis
+    if weights is None and batch.label_weights is None and batch.predictions.shape[axis] != 0:
+        numerators = backend.evaluate(loss, batch.labels, batch.predictions, axis)
+        return Samples(numerators, None, None)
     losses = per_element(batch, loss)
     if present is None:
         mean = ops.mean
         counted = None
     else:
-        count = ops.sum(ops.cast(present, predictions.dtype), axis=axis)
+        count = ops.sum(ops.cast(present, losses.dtype), axis=axis)
         counted = count > 0
 
         def mean(values, axis):
@@ -150,7 +154,7 @@ def total_weight(samples):
 
 
 def probabilities(batch):
-    """The probability that each prediction in `batch` states, NaN if it or its label is impossible."""
+    """The probability that each prediction states, NaN if it or its label is impossible."""
     p = ops.sigmoid(batch.predictions) if batch.from_logits else batch.predictions
     possible = (batch.labels >= 0) & (batch.labels <= 1) & (p >= 0) & (p <= 1)
     return ops.where(possible, p, math.nan)

@@ -18,7 +18,7 @@ def replica_count():
 
 
 def find_logits(y_pred):
-    """From Keras's own note on the tensor; in a graph also from the op that made it, behind casts."""
+    """From Keras's note on the tensor; in a graph also from the op that made it, behind casts."""
     logits = getattr(y_pred, "_keras_logits", None)
     if logits is not None or not tf.is_symbolic_tensor(y_pred):
         return logits

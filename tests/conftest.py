@@ -1,0 +1,19 @@
+"""One backend a run, `KERAS_BACKEND=tensorflow|jax|torch`; everything seeded."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# Two devices, for the tests of distribution; they change nothing for the others.
+os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
+
+import keras
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    keras.utils.set_random_seed(0)
+
+
+def pytest_report_header():
+    return f"keras {keras.__version__} on {keras.config.backend()}"

@@ -1,0 +1,51 @@
+"""Gradients, compilation and masks on the backend at hand, for tests."""
+
+import keras
+import numpy as np
+
+BACKEND = keras.config.backend()
+
+
+def tensor(values, dtype="float32"):
+    return keras.ops.convert_to_tensor(np.asarray(values), dtype=dtype)
+
+
+def gradient(function, *arguments):
+    """The gradients of a scalar function with respect to float tensors, as NumPy arrays."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            for argument in arguments:
+                tape.watch(argument)
+            value = function(*arguments)
+        gradients = tape.gradient(value, arguments, unconnected_gradients="zero")
+    elif BACKEND == "jax":
+        import jax
+
+        gradients = jax.grad(function, argnums=tuple(range(len(arguments))))(*arguments)
+    else:
+        import torch
+
+        arguments = [argument.detach().clone().requires_grad_() for argument in arguments]
+        gradients = torch.autograd.grad(function(*arguments), arguments, materialize_grads=True)
+    return [to_numpy(g) for g in gradients]
+
+
+def to_numpy(x):
+    if BACKEND == "torch":
+        x = x.detach().float() if x.dtype.itemsize == 2 else x.detach()
+    return np.asarray(keras.ops.convert_to_numpy(x))
+
+
+def compiled(function, xla=True):
+    """The function under the backend's compiler; torch runs as it is."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function, jit_compile=xla)
+    if BACKEND == "jax":
+        import jax
+
+        return jax.jit(function)
+    return function

@@ -1,0 +1,60 @@
+"""One list of losses and metrics, each with every argument off its default, for contract tests."""
+
+import numpy as np
+
+import keras_bce
+from keras_bce import losses, metrics
+
+SHARED = {
+    "from_logits": True,
+    "label_smoothing": 0.1,
+    "pos_weight": [2.0, 0.5, 1.0],
+    "label_weights": [1.0, 3.0, 0.25],
+    "ignore_class": -1.0,
+}
+SHARED_LOSS = SHARED | {"axis": 1, "reduction": "sum", "name": "named", "dtype": "float16"}
+
+#: Class, arguments that are all non-default.
+LOSSES = {
+    "bce": (losses.BinaryCrossentropy, SHARED_LOSS),
+    "focal": (
+        losses.BinaryFocalCrossentropy,
+        SHARED_LOSS | {"apply_class_balancing": True, "alpha": 0.4, "gamma": 1.5},
+    ),
+    "asymmetric": (
+        losses.AsymmetricBinaryCrossentropy,
+        SHARED_LOSS | {"gamma_pos": 1.0, "gamma_neg": 2.0, "clip": 0.1},
+    ),
+}
+_FEW = {"name": "named", "dtype": "float16", "from_logits": True, "ignore_class": -1.0}
+METRICS = {
+    "bce": (
+        metrics.BinaryCrossentropy,
+        SHARED | {"axis": 1, "name": "named", "dtype": "float16", "label_names": ["a", "b", "c"]},
+    ),
+    "normalized_entropy": (metrics.NormalizedEntropy, _FEW),
+    "calibration_ratio": (metrics.CalibrationRatio, _FEW),
+    "calibration_error": (metrics.ExpectedCalibrationError, _FEW | {"num_bins": 7}),
+}
+FUNCTIONS = {
+    "bce": keras_bce.losses.binary_crossentropy,
+    "focal": keras_bce.losses.binary_focal_crossentropy,
+    "asymmetric": keras_bce.losses.asymmetric_binary_crossentropy,
+}
+
+
+def batch(seed=0, samples=16, labels=3, from_logits=True):
+    """float32 labels and predictions, both classes present."""
+    generator = np.random.default_rng(seed)
+    y = (generator.random((samples, labels)) < 0.5).astype("float32")
+    y[0], y[1] = 0.0, 1.0
+    x = generator.normal(0, 3, (samples, labels)).astype("float32")
+    return y, x if from_logits else 1 / (1 + np.exp(-x))
+
+
+def numbers(result):
+    """A metric's result as a flat dictionary of floats."""
+    from differentiation import to_numpy
+
+    result = result if isinstance(result, dict) else {"result": result}
+    return {name: float(to_numpy(value)) for name, value in result.items()}
