@@ -111,6 +111,13 @@ class Probabilities:
         return -1.0 / ops.maximum(self.q, max(self.q_floor, self.smallest))
 
 
+def _constant(weights, y):
+    """A NumPy array as a tensor, which must not outlive one evaluation; all else as it is."""
+    if isinstance(weights, np.ndarray):
+        return ops.convert_to_tensor(weights, dtype=y.dtype)
+    return weights
+
+
 class Crossentropy:
     """`-(pos_weight * y * log(p) + (1 - y) * log(q))`.
 
@@ -127,7 +134,7 @@ class Crossentropy:
     def __init__(self, y, prediction, *, link=Probabilities, pos_weight=None):
         self.link = link(prediction)
         self.from_logits = link is Logits
-        self.pos_weight = pos_weight
+        self.pos_weight = pos_weight = _constant(pos_weight, y)
         self.negative = 1.0 - y
         self.positive = y if pos_weight is None else y * pos_weight
 
@@ -267,7 +274,7 @@ class AsymmetricCrossentropy:
         clip=0.05,
     ):
         self.link = link = link(prediction)
-        self.pos_weight = pos_weight
+        self.pos_weight = pos_weight = _constant(pos_weight, y)
         self.positive = y if pos_weight is None else y * pos_weight
         self.negative = 1.0 - y
         if clip:

@@ -74,12 +74,14 @@ def elements(
     )
     labels, predictions, given_dtype, from_logits, weights, present = inputs
     label_weights = along_axis("label_weights", label_weights, predictions, axis)
+    if isinstance(label_weights, np.ndarray):
+        label_weights = ops.convert_to_tensor(label_weights, dtype=predictions.dtype)
     if ignore_class is not None:
         given = ~ops.isnan(labels) if math.isnan(ignore_class) else labels != ignore_class
         present = given if present is None else present & given
     used = present
     for weight in (weights, label_weights):
-        if ops.is_tensor(weight):
+        if weight is not None and not isinstance(weight, float):
             used = weight != 0 if used is None else used & (weight != 0)
     if used is not None:
         used = ops.broadcast_to(used, ops.shape(predictions))
@@ -184,7 +186,7 @@ def along_axis(name, weights, predictions, axis):
     check_label_count(name, weights, shape, axis)
     aligned = [1] * len(shape)
     aligned[axis] = len(weights)
-    return ops.convert_to_tensor(np.reshape(weights, aligned), dtype=predictions.dtype)
+    return np.reshape(weights, aligned)
 
 
 def check_label_count(name, values, shape, axis):

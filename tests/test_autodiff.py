@@ -1,0 +1,181 @@
+"""Every kind of derivative that the built-in loss has, on the backend at hand."""
+
+import keras
+import numpy as np
+import oracle
+import pytest
+from differentiation import BACKEND, compiled, gradient, tensor, to_numpy
+from instances import FUNCTIONS, batch
+
+from keras_bce import losses
+
+KINDS = {
+    "bce": {},
+    "weighted": {"pos_weight": [1.0, 2.0, 0.5]},
+    "smoothed": {"label_smoothing": 0.2},
+    "focal": {"gamma": 1.5, "apply_class_balancing": True},
+    "asymmetric": {"gamma_pos": 1.0, "gamma_neg": 2.0, "clip": 0.0},
+}
+
+
+def function(kind, from_logits):
+    call = FUNCTIONS.get(kind, losses.binary_crossentropy)
+    return lambda y, x: keras.ops.sum(call(y, x, from_logits=from_logits, **KINDS[kind]))
+
+
+def differences(f, x, step=1e-2):
+    """Central differences, of fourth order, in each element; in float32, so loosely exact."""
+    result = np.zeros_like(x, dtype="float64")
+    for i in np.ndindex(*x.shape):
+        values = {}
+        for k in (-2, -1, 1, 2):
+            moved = x.astype("float32").copy()
+            moved[i] += k * step
+            values[k] = float(to_numpy(f(tensor(moved))))
+        slope = 8 * (values[1] - values[-1]) - (values[2] - values[-2])
+        result[i] = slope / (12 * step)
+    return result
+
+
+def soft_batch(from_logits):
+    y, x = batch(3, 4, 3, from_logits=from_logits)
+    y = np.random.default_rng(0).uniform(0.1, 0.9, y.shape).astype("float32")
+    x = np.clip(x, -3, 3) if from_logits else np.clip(x, 0.15, 0.85)
+    return y, x.astype("float32")
+
+
+@pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_with_respect_to_predictions_and_labels(kind, from_logits):
+    y, x = soft_batch(from_logits)
+    f = function(kind, from_logits)
+    y_slope, x_slope = gradient(f, tensor(y), tensor(x))
+    np.testing.assert_allclose(x_slope, differences(lambda x: f(tensor(y), x), x), atol=2e-3)
+    np.testing.assert_allclose(y_slope, differences(lambda y: f(y, tensor(x)), y), atol=2e-3)
+
+
+@pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_second_derivatives(kind, from_logits):
+    y, x = soft_batch(from_logits)
+    weights = np.random.default_rng(1).normal(size=x.shape).astype("float32")
+    f = function(kind, from_logits)
+
+    def directional(x):
+        """A scalar whose gradient is a Hessian-vector product."""
+        if BACKEND == "tensorflow":
+            import tensorflow as tf
+
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                value = f(tensor(y), x)
+            slope = tape.gradient(value, x)
+        elif BACKEND == "jax":
+            import jax
+
+            slope = jax.grad(lambda x: f(tensor(y), x))(x)
+        else:
+            import torch
+
+            if not x.requires_grad:
+                x = x.clone().requires_grad_()
+            (slope,) = torch.autograd.grad(f(tensor(y), x), x, create_graph=True)
+        return keras.ops.sum(slope * tensor(weights))
+
+    (second,) = gradient(directional, tensor(x))
+    np.testing.assert_allclose(second, differences(directional, x), atol=5e-3)
+
+
+def test_the_second_derivative_at_zero_and_far_out():
+    x = tensor([[0.0], [30.0], [-30.0], [95.0]])
+    y = tensor([[0.0], [1.0], [0.0], [1.0]])
+    expected = [float(oracle.sigmoid(v) * oracle.sigmoid(-v)) for v in (0, 30, -30)]
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                value = function("bce", True)(y, x)
+            slope = inner.gradient(value, x)
+        second = outer.gradient(slope, x)
+    elif BACKEND == "jax":
+        import jax
+
+        slope = jax.grad(lambda x: function("bce", True)(y, x))
+        second = jax.grad(lambda x: slope(x).sum())(x)
+    else:
+        import torch
+
+        x.requires_grad_()
+        (slope,) = torch.autograd.grad(function("bce", True)(y, x), x, create_graph=True)
+        (second,) = torch.autograd.grad(slope.sum(), x)
+    np.testing.assert_allclose(to_numpy(second).ravel()[:3], expected, rtol=1e-5)
+    assert np.isfinite(to_numpy(second)).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_under_a_compiler(kind):
+    y, x = map(tensor, batch())
+    f = function(kind, True)
+    expected = gradient(f, y, x)[1]
+    for xla in (False, True):
+        np.testing.assert_allclose(
+            gradient(compiled(f, xla), y, x)[1], expected, rtol=1e-5, atol=1e-7
+        )
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="JAX's transformations")
+@pytest.mark.parametrize("kind", KINDS)
+def test_jax_transformations(kind):
+    import jax
+
+    y, x = map(tensor, soft_batch(True))
+    f = function(kind, True)
+    reverse = jax.grad(f, argnums=1)(y, x)
+    np.testing.assert_allclose(jax.jacfwd(f, argnums=1)(y, x), reverse, rtol=1e-5, atol=1e-6)
+    _, along = jax.jvp(lambda x: f(y, x), (x,), (x,))
+    np.testing.assert_allclose(along, (reverse * x).sum(), rtol=1e-5)
+    rows = jax.vmap(lambda y, x: f(y[None], x[None]))(y, x)
+    np.testing.assert_allclose(rows.sum(), f(y, x), rtol=1e-5)
+    np.testing.assert_allclose(
+        jax.vmap(jax.grad(lambda x, y: f(y[None], x[None])))(x, y), reverse, rtol=1e-5, atol=1e-6
+    )
+    hessian = jax.hessian(f, argnums=1)(y, x).reshape(x.size, x.size)
+    np.testing.assert_allclose(
+        hessian, jax.jacrev(jax.grad(f, argnums=1), argnums=1)(y, x).reshape(x.size, x.size),
+        rtol=1e-4, atol=1e-6,
+    )  # fmt: skip
+    assert (np.diag(hessian) != 0).all()
+    loss = losses.BinaryCrossentropy(from_logits=True)
+    np.testing.assert_allclose(jax.jit(loss)(y, x), loss(y, x), rtol=1e-6)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="torch's transformations")
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch.func's own use.
+@pytest.mark.parametrize("kind", KINDS)
+def test_torch_transformations(kind):
+    import torch
+
+    y, x = map(tensor, soft_batch(True))
+    f = function(kind, True)
+    (reverse,) = gradient(lambda x: f(y, x), x)
+    close = {"rtol": 1e-5, "atol": 1e-6}
+    np.testing.assert_allclose(to_numpy(torch.func.grad(f, argnums=1)(y, x)), reverse, **close)
+    per_row = torch.func.vmap(torch.func.grad(lambda x, y: f(y[None], x[None])))(x, y)
+    np.testing.assert_allclose(to_numpy(per_row), reverse, **close)
+    rows = torch.func.vmap(lambda y, x: f(y[None], x[None]))(y, x)
+    np.testing.assert_allclose(float(rows.sum()), float(f(y, x)), rtol=1e-5)
+    _, along = torch.func.jvp(lambda x: f(y, x), (x,), (x,))
+    np.testing.assert_allclose(float(along), (reverse * to_numpy(x)).sum(), rtol=1e-4)
+    hessian = torch.func.hessian(f, argnums=1)(y, x)
+    assert np.isfinite(to_numpy(hessian)).all()
+
+
+def test_the_gradient_reaches_the_sample_weights():
+    y, x = batch()
+    loss = losses.BinaryCrossentropy(from_logits=True, reduction="sum")
+    (slope,) = gradient(lambda w: loss(tensor(y), tensor(x), w), tensor(np.ones(16)))
+    each = losses.BinaryCrossentropy(from_logits=True, reduction=None)(y, x)
+    np.testing.assert_allclose(slope, to_numpy(each), rtol=1e-5)
