@@ -1,34 +1,19 @@
 """Exact streaming sums.
 
 A float32 counter that is added to one by one stops at 2**24. Here each sum is
-an unevaluated pair (high, low): adding is error-free, the rounding of the high
-part is kept in the low one, which gives about 48 bits. The pairs are plain
-float32 tensors, so that this holds on every backend, compiled or not, and two
-states are merged by adding them.
+an unevaluated pair of float32: adding is error-free, what the high part rounds
+off is kept in the low one. So it is on every backend, compiled or not, and two
+states merge by adding them.
 """
 
 import numpy as np
 from keras import ops
 
-
-def two_sum(a, b):
-    """The rounded sum, and its rounding error, exactly (Knuth, TAOCP 4.2.2, theorem B)."""
-    total = a + b
-    b_seen = total - a
-    return total, (a - (total - b_seen)) + (b - b_seen)
-
-
-def add(state, high, low=0.0):
-    """Adds `high + low`, vectors of K numbers, to a state of shape (2, K)."""
-    total, error = two_sum(state[0], high)
-    rest = state[1] + (error + low)
-    high = total + rest
-    # The rest is far smaller than the total: what of it did not fit is exact.
-    return ops.stack([high, rest - (high - total)])
+from keras_bce import backend, exact
 
 
 class Accumulator:
-    """K exact sums, in one variable of a metric.
+    """K exact sums, in one variable of a metric, of shape (2, K): high parts and low parts.
 
     Args:
         metric: The metric, whose variable it is: Keras resets, saves and distributes it.
@@ -42,17 +27,27 @@ class Accumulator:
             shape=(2, size), initializer="zeros", dtype=dtype, name=name
         )
 
-    def add(self, values):
-        """Adds a vector of K tensors, or a list of K scalars, numbers or tensors."""
-        dtype = self.variable.dtype
-        if isinstance(values, (list, tuple)):
-            values = ops.stack([ops.cast(value, dtype) for value in values])
-        self.variable.assign(add(ops.convert_to_tensor(self.variable), ops.cast(values, dtype)))
+    def add(self, *terms):
+        """Adds K numbers, in order: pairs of tensors of rank 0 or 1, and counts as they are."""
+        high, low = zip(*map(self._pair, terms), strict=True)
+        self._add(*(ops.concatenate([ops.reshape(x, (-1,)) for x in part]) for part in (high, low)))
 
     def merge(self, state):
-        """Adds the state of another accumulator, as `state()` gives it."""
-        high, low = ops.convert_to_tensor(state, dtype=self.variable.dtype)
-        self.variable.assign(add(ops.convert_to_tensor(self.variable), high, low))
+        """Adds the state of another accumulator."""
+        self._add(*ops.convert_to_tensor(state, dtype=self.variable.dtype))
+
+    def _add(self, high, low):
+        state = ops.convert_to_tensor(self.variable)
+        self.variable.assign(ops.stack(exact.add((state[0], state[1]), (high, low))))
+
+    def _pair(self, term):
+        dtype = self.variable.dtype
+        if isinstance(term, tuple):
+            return term
+        if not isinstance(term, float):  # A count that only the running graph knows.
+            return term, ops.zeros_like(term)
+        high = float(np.asarray(term, dtype))
+        return ops.convert_to_tensor(high, dtype), ops.convert_to_tensor(term - high, dtype)
 
     def sums(self):
         """The K sums, rounded once."""
@@ -61,9 +56,14 @@ class Accumulator:
 
     @property
     def state(self):
-        """High and low parts, a NumPy array of shape (2, K)."""
+        """A NumPy array of shape (2, K)."""
         return np.array(ops.convert_to_numpy(self.variable))
 
     @state.setter
     def state(self, state):
         self.variable.assign(state)
+
+
+def exact_sum(values, axis=None):
+    """The sum of a tensor over `axis`, over all if that is `None`, as a term to add."""
+    return backend.exact_sum(values, axis)

@@ -81,7 +81,7 @@ class Probabilities:
     be handed on in: an infinite one would turn a saturated sigmoid's zero into NaN.
     """
 
-    def __init__(self, p, slope_limit=float(np.finfo("float32").max)):
+    def __init__(self, p, slope_limit=np.inf):
         self.p = p
         self.smallest = 1.0 / slope_limit
         self.p_floor = config.epsilon()

@@ -59,7 +59,8 @@ class BinaryCrossentropy(_CriterionLoss):
             probabilities in [0, 1]. Logits are more exact, and recommended. On the
             TensorFlow and torch backends the logits of a model that ends in
             `activation="sigmoid"` are known, and used, all the same; on JAX they cannot
-            be known, and a sigmoid that saturates stops learning.
+            be known, and a sigmoid that saturates stops learning. A TensorFlow graph
+            shows any other sigmoid as well, `tf.sigmoid` say; eagerly that leaves no trace.
         label_smoothing: A number s in [0, 1]: labels become `y * (1 - s) + s / 2`.
         axis: The axis of the labels.
         reduction: See above.

@@ -10,8 +10,11 @@ import numpy as np
 from keras import ops
 
 from keras_bce import checks, inputs, weighting
-from keras_bce.accumulator import Accumulator
+from keras_bce.accumulator import Accumulator, exact_sum
 from keras_bce.criterion import Criterion
+
+#: Predictions whose sums a calibration error takes in float32 alone.
+_BLOCK = 1024
 
 _register = keras.saving.register_keras_serializable(package="keras_bce.metrics")
 
@@ -151,17 +154,19 @@ class BinaryCrossentropy(_SumsMetric):
         """Adds a batch; the arguments are those of a call of the loss."""
         batch = self._elements(y_true, y_pred, sample_weight)
         samples = self._criterion.per_sample(batch)
-        sums = [ops.sum(samples.numerators), weighting.total_weight(samples)]
+        terms = [exact_sum(samples.numerators), self._weight(samples)]
         if self.label_names:
-            weighting.check_label_count(
-                "label_names", self.label_names, tuple(batch.predictions.shape), batch.axis
-            )
-            values = self._criterion.per_element(batch)
-            sums = [ops.stack([ops.cast(value, values.dtype) for value in sums])]
-            for each in (values, batch.weights_or_ones):
-                sums.append(ops.sum(ops.moveaxis(each, batch.axis, -1), axis=_all_but_last(each)))
-            sums = ops.concatenate(sums)
-        self._sums.add(sums)
+            shape = tuple(batch.predictions.shape)
+            weighting.check_label_count("label_names", self.label_names, shape, batch.axis)
+            axes = tuple(i for i in range(len(shape)) if i != batch.axis % len(shape))
+            terms.append(exact_sum(self._criterion.per_element(batch), axes))
+            terms.append(exact_sum(batch.weights_or_ones, axes))
+        self._sums.add(*terms)
+
+    def _weight(self, samples):
+        if samples.weights is None:
+            return weighting.sample_count(samples.numerators)
+        return exact_sum(samples.weights)
 
     def result(self):
         """The mean so far, 0.0 if nothing was seen; with `label_names` a dictionary of means."""
@@ -182,10 +187,6 @@ class BinaryCrossentropy(_SumsMetric):
         }
 
 
-def _all_but_last(x):
-    return tuple(range(len(x.shape) - 1))
-
-
 class _ProbabilityMetric(_SumsMetric):
     """A metric of labels and probabilities over all predictions, whatever their shape."""
 
@@ -196,7 +197,7 @@ class _ProbabilityMetric(_SumsMetric):
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Adds a batch; the arguments are those of a call of `losses.BinaryCrossentropy`."""
         batch = self._elements(y_true, y_pred, sample_weight)
-        self._sums.add(self._batch_sums(batch))
+        self._sums.add(*self._terms(batch))
 
     def get_config(self):
         config = self._criterion.config
@@ -243,11 +244,10 @@ class NormalizedEntropy(_ProbabilityMetric):
         super().__init__(name, dtype, from_logits, ignore_class, size=3)
         self._direction = "down"
 
-    def _batch_sums(self, batch):
-        weights = batch.weights_or_ones
-        losses = self._criterion.per_element(batch)
-        positives = ops.sum(weights * batch.labels)
-        return [ops.sum(losses), positives, ops.sum(weights) - positives]
+    def _terms(self, batch):
+        weights, labels = batch.weights_or_ones, batch.labels
+        columns = (self._criterion.per_element(batch), weights * labels, weights * (1.0 - labels))
+        return [exact_sum(column) for column in columns]
 
     def result(self):
         """The ratio so far; NaN if only one class was seen."""
@@ -286,9 +286,10 @@ class CalibrationRatio(_ProbabilityMetric):
     ):
         super().__init__(name, dtype, from_logits, ignore_class, size=2)
 
-    def _batch_sums(self, batch):
+    def _terms(self, batch):
         weights = batch.weights_or_ones
-        return [ops.sum(weights * weighting.probabilities(batch)), ops.sum(weights * batch.labels)]
+        columns = (weights * weighting.probabilities(batch), weights * batch.labels)
+        return [exact_sum(column) for column in columns]
 
     def result(self):
         """The ratio so far; NaN while there was no positive label."""
@@ -332,16 +333,21 @@ class ExpectedCalibrationError(_ProbabilityMetric):
         super().__init__(name, dtype, from_logits, ignore_class, size=3 * self.num_bins)
         self._direction = "down"
 
-    def _batch_sums(self, batch):
-        weights = ops.reshape(batch.weights_or_ones, (-1,))
-        labels = ops.reshape(batch.labels, (-1,))
-        probabilities = ops.reshape(weighting.probabilities(batch), (-1,))
+    def _terms(self, batch):
+        probabilities = weighting.probabilities(batch)
+        # A NaN has no bin; its product with any weight makes the first one NaN.
         bins = ops.cast(ops.floor(probabilities * self.num_bins), "int32")
         bins = ops.clip(bins, 0, self.num_bins - 1)
-        columns = (weights, weights * probabilities, weights * labels)
-        return ops.concatenate(
-            [ops.segment_sum(column, bins, num_segments=self.num_bins) for column in columns]
-        )
+        # Bins of one block of predictions at a time, so that no float32 sum grows long.
+        blocks = ops.arange(ops.size(bins), dtype="int32") // _BLOCK
+        segments = blocks * self.num_bins + ops.reshape(bins, (-1,))
+        count = (ops.size(bins) // _BLOCK + 1) * self.num_bins
+        weights = batch.weights_or_ones
+        terms = []
+        for column in (weights, weights * probabilities, weights * batch.labels):
+            sums = ops.segment_sum(ops.reshape(column, (-1,)), segments, num_segments=count)
+            terms.append(exact_sum(ops.reshape(sums, (-1, self.num_bins)), 0))
+        return terms
 
     def bins(self):
         """What a reliability diagram shows, as NumPy arrays, one row per bin.

@@ -148,13 +148,6 @@ def reduce(samples, reduction):
     return mean / replicas if replicas > 1 else mean
 
 
-def total_weight(samples):
-    """The sum of the samples' weights: what a metric's mean is over."""
-    if samples.weights is None:
-        return sample_count(samples.numerators)
-    return ops.sum(samples.weights)
-
-
 def probabilities(batch):
     """The probability that each prediction states, NaN if it or its label is impossible."""
     p = ops.sigmoid(batch.predictions) if batch.from_logits else batch.predictions

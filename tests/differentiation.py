@@ -33,9 +33,11 @@ def gradient(function, *arguments):
 
 
 def to_numpy(x):
-    if BACKEND == "torch":
-        x = x.detach().float() if x.dtype.itemsize == 2 else x.detach()
-    return np.asarray(keras.ops.convert_to_numpy(x))
+    """A tensor or a variable as an array, half precision as float32."""
+    x = keras.ops.convert_to_tensor(x)
+    if keras.backend.standardize_dtype(x.dtype) in ("float16", "bfloat16"):
+        x = keras.ops.cast(x, "float32")
+    return keras.ops.convert_to_numpy(x)
 
 
 def compiled(function, xla=True):

@@ -64,7 +64,9 @@ def compare(loss, true_loss, predictions, tolerance=1e-5, **arguments):
         true_slopes = [float(oracle.derivative(true_loss, label, x, **arguments)) for x in given]
         np.testing.assert_allclose(values, true, rtol=tolerance, atol=1e-36)
         # Relative to the size of the slope's terms, of which soft labels have two.
-        scale = [max(abs(s), v * label * (1 - label)) for s, v in zip(true_slopes, true, strict=True)]
+        scale = [
+            max(abs(s), v * label * (1 - label)) for s, v in zip(true_slopes, true, strict=True)
+        ]
         error = np.abs(slopes.ravel() - true_slopes)
         assert (error <= tolerance * np.array(scale) + 1e-36).all(), (label, slopes, true_slopes)
 

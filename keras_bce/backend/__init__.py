@@ -1,13 +1,14 @@
 """What has to be asked of TensorFlow, JAX or torch itself: the one room that imports them.
 
 The backend that Keras runs on is chosen when the package is imported. Each
-gives the same six names:
+gives the same seven names:
 
 - `evaluate(loss, y, prediction, axis)`: the value of an elementwise loss with its
   derivative attached, averaged over `axis` (`None` keeps the elements);
 - `multiply_no_nan(x, weight)`: their product, and 0 where the weight is 0;
 - `find_logits(y_pred)`: the logits that a sigmoid made `y_pred` from, or `None`;
 - `find_mask(y_pred)`: the mask that Keras attached to `y_pred`, or `None`;
+- `exact_sum(values, axis)`: a sum as an unevaluated pair (high, low);
 - `has_float64()`: whether it computes in float64 when asked to;
 - `replica_count()`: the number of replicas whose losses will be summed.
 
@@ -20,6 +21,7 @@ import keras
 if keras.config.backend() == "tensorflow":
     from keras_bce.backend.tensorflow import (
         evaluate,
+        exact_sum,
         find_logits,
         find_mask,
         has_float64,
@@ -29,6 +31,7 @@ if keras.config.backend() == "tensorflow":
 elif keras.config.backend() == "jax":
     from keras_bce.backend.jax import (
         evaluate,
+        exact_sum,
         find_logits,
         find_mask,
         has_float64,
@@ -38,6 +41,7 @@ elif keras.config.backend() == "jax":
 elif keras.config.backend() == "torch":
     from keras_bce.backend.torch import (
         evaluate,
+        exact_sum,
         find_logits,
         find_mask,
         has_float64,
@@ -53,6 +57,7 @@ else:
 
 __all__ = [
     "evaluate",
+    "exact_sum",
     "find_logits",
     "find_mask",
     "has_float64",

@@ -1,9 +1,13 @@
 """JAX: forward and reverse mode, jit, vmap."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import keras
 from jax.custom_derivatives import SymbolicZero
+
+from keras_bce.exact import two_sum
 
 
 def multiply_no_nan(x, weight):
@@ -42,6 +46,23 @@ def has_float64():
 
 def replica_count():
     return 1
+
+
+@partial(jax.jit, static_argnames="axis")
+def exact_sum(values, axis):
+    """By a tree of error-free additions: JAX has no float64 unless it is set up to."""
+    axes = range(values.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    kept = [i for i in range(values.ndim) if i not in [a % values.ndim for a in axes]]
+    shape = [values.shape[i] for i in kept]
+    high = jnp.moveaxis(values, kept, range(-len(kept), 0)).reshape([-1, *shape])
+    low = jnp.zeros_like(high)
+    while len(high) > 1:
+        if len(high) % 2:
+            high, low = (jnp.pad(x, [(0, 1)] + [(0, 0)] * len(kept)) for x in (high, low))
+        half = len(high) // 2
+        high, error = two_sum(high[:half], high[half:])
+        low = low[:half] + low[half:] + error
+    return (high.sum(0), low.sum(0)) if len(high) == 0 else (high[0], low[0])
 
 
 def evaluate(loss, y, prediction, axis):

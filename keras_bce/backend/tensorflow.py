@@ -30,6 +30,13 @@ def find_logits(y_pred):
     return None
 
 
+def exact_sum(values, axis):
+    """By way of float64."""
+    total = tf.reduce_sum(tf.cast(values, tf.float64), axis)
+    high = tf.cast(total, values.dtype)
+    return high, tf.cast(total - tf.cast(high, tf.float64), values.dtype)
+
+
 # AutoGraph would look for Python control flow to convert: there is none that depends on a tensor.
 @tf.autograph.experimental.do_not_convert
 def evaluate(loss, y, prediction, axis):

@@ -23,6 +23,14 @@ def replica_count():
     return 1
 
 
+def exact_sum(values, axis):
+    """By way of float64."""
+    values = values.detach()
+    total = values.sum(axis, dtype=torch.float64)
+    high = total.to(values.dtype)
+    return high, (total - high).to(values.dtype)
+
+
 def evaluate(loss, y, prediction, axis):
     if torch.is_grad_enabled():
         return _Differentiable.apply(loss, y, prediction, axis)
