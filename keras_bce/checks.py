@@ -173,8 +173,8 @@ def host_array(values, name):
     """Anything array-like as a NumPy array of real numbers."""
     try:
         array = np.asarray(values)
-    except ValueError:
-        array = np.empty((), dtype=object)
+    except ValueError:  # Rows of unequal length.
+        array = np.array(str(values))
     if array.dtype.kind == "O":
         with contextlib.suppress(TypeError, ValueError):
             # None, as pandas has it for missing numbers, becomes NaN.

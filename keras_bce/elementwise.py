@@ -11,15 +11,16 @@ those with the label. Writing `q = 1 - p`:
 - `Smoothed`: any of them on labels drawn towards 1/2
 
 Each loss is an object made from labels and predictions of one shape and one
-floating dtype, and the link between a prediction and its probability. Its properties `value`, `slope` (the derivative with respect to
-the prediction) and `label_slope` (with respect to the label) share their
-intermediate results, and are themselves differentiable, so that second
-derivatives follow. The numbers are written so that nothing cancels: small
+floating dtype, and the link between a prediction and its probability. Its
+properties `value`, `slope` (the derivative with respect to the prediction) and
+`label_slope` (with respect to the label) share their intermediate results, and
+are themselves differentiable, so that second derivatives follow. The numbers are written so that nothing cancels: small
 losses and small slopes keep all their digits.
 """
 
 from functools import cached_property
 
+import keras
 import numpy as np
 from keras import config, ops
 
@@ -33,28 +34,28 @@ class Logits:
         self.x = x
         self.nonnegative = x >= 0
         # Not `-abs(x)`, whose derivative at zero is taken as 0: second derivatives pass here.
-        self.minus_magnitude = ops.where(self.nonnegative, -x, x)
-        self.e = ops.exp(self.minus_magnitude)
+        self.minus_magnitude = backend.where(self.nonnegative, -x, x)
+        self.e = backend.exp(self.minus_magnitude)
 
     @cached_property
     def log1p_e(self):
-        return ops.log1p(self.e)
+        return backend.log1p(self.e)
 
     @cached_property
     def log_p(self):
-        return ops.minimum(self.x, 0.0) - self.log1p_e
+        return backend.at_most(self.x, 0.0) - self.log1p_e
 
     @cached_property
     def log_q(self):
-        return ops.minimum(-self.x, 0.0) - self.log1p_e
+        return backend.at_most(-self.x, 0.0) - self.log1p_e
 
     @cached_property
     def p(self):
-        return ops.where(self.nonnegative, 1.0, self.e) / (1.0 + self.e)
+        return backend.where(self.nonnegative, 1.0, self.e) / (1.0 + self.e)
 
     @cached_property
     def q(self):
-        return ops.where(self.nonnegative, self.e, 1.0) / (1.0 + self.e)
+        return backend.where(self.nonnegative, self.e, 1.0) / (1.0 + self.e)
 
     @property
     def p_slope(self):
@@ -94,27 +95,27 @@ class Probabilities:
 
     @cached_property
     def log_p(self):
-        return ops.maximum(ops.log(self.p), float(np.log(self.p_floor)))
+        return backend.at_least(backend.log(self.p), float(np.log(self.p_floor)))
 
     @cached_property
     def log_q(self):
-        return ops.maximum(ops.log1p(-self.p), float(np.log(self.q_floor)))
+        return backend.at_least(backend.log1p(-self.p), float(np.log(self.q_floor)))
 
     p_slope = 1.0
 
     @property
     def log_p_slope(self):
-        return 1.0 / ops.maximum(self.p, max(self.p_floor, self.smallest))
+        return 1.0 / backend.at_least(self.p, max(self.p_floor, self.smallest))
 
     @property
     def log_q_slope(self):
-        return -1.0 / ops.maximum(self.q, max(self.q_floor, self.smallest))
+        return -1.0 / backend.at_least(self.q, max(self.q_floor, self.smallest))
 
 
 def _constant(weights, y):
     """A NumPy array as a tensor, which must not outlive one evaluation; all else as it is."""
     if isinstance(weights, np.ndarray):
-        return ops.convert_to_tensor(weights, dtype=y.dtype)
+        return ops.convert_to_tensor(weights.astype(keras.backend.standardize_dtype(y.dtype)))
     return weights
 
 
@@ -140,7 +141,7 @@ class Crossentropy:
 
     @cached_property
     def _wrong(self):
-        return ops.where(self.link.nonnegative, self.negative, self.positive)
+        return backend.where(self.link.nonnegative, self.negative, self.positive)
 
     def _times_both(self, factor):
         """`(positive + negative) * factor`; the sum is 1 where no class weighs more."""
@@ -159,7 +160,7 @@ class Crossentropy:
         link = self.link
         if self.from_logits:
             size = self._wrong - self._times_both(link.e / (1.0 + link.e))
-            return ops.where(link.nonnegative, size, -size)
+            return backend.where(link.nonnegative, size, -size)
         return -(self.positive * link.log_p_slope + self.negative * link.log_q_slope)
 
     @property
@@ -199,10 +200,10 @@ class _Modulated:
 
     def __init__(self, t, gamma, loss):
         # The smallest normal float32 stands for zero: a power of zero has no slope.
-        self.t = ops.maximum(t, float(np.finfo("float32").tiny))
+        self.t = backend.at_least(t, float(np.finfo("float32").tiny))
         self.gamma = gamma
         self.loss = loss
-        self.factor = 1.0 if gamma == 0.0 else ops.power(self.t, gamma)
+        self.factor = 1.0 if gamma == 0.0 else backend.power(self.t, gamma)
 
     @cached_property
     def value(self):
@@ -211,7 +212,7 @@ class _Modulated:
     @cached_property
     def _loss_per_t(self):
         # An infinite loss goes with a `t` that no longer moves: 0, which infinity would make NaN.
-        return ops.minimum(self.loss, float(np.finfo("float32").max)) / self.t
+        return backend.at_most(self.loss, float(np.finfo("float32").max)) / self.t
 
     def slope(self, t_slope, loss_slope):
         if self.gamma == 0.0:
@@ -278,15 +279,15 @@ class AsymmetricCrossentropy:
         self.positive = y if pos_weight is None else y * pos_weight
         self.negative = 1.0 - y
         if clip:
-            m = ops.maximum(link.p - clip, 0.0)
+            m = backend.at_least(link.p - clip, 0.0)
             # From the side on which the shift cancels least.
-            log_rest = ops.where(
+            log_rest = backend.where(
                 link.p > 0.5,
-                ops.log(ops.minimum(link.q + clip, 1.0)),
-                ops.log1p(-ops.minimum(m, 0.5)),
+                backend.log(backend.at_most(link.q + clip, 1.0)),
+                backend.log1p(-backend.at_most(m, 0.5)),
             )
-            self.m_slope = ops.where(link.p > clip, link.p_slope, 0.0)
-            self.log_rest_slope = -self.m_slope / ops.minimum(link.q + clip, 1.0)
+            self.m_slope = backend.where(link.p > clip, link.p_slope, 0.0)
+            self.log_rest_slope = -self.m_slope / backend.at_most(link.q + clip, 1.0)
         else:
             m, log_rest = link.p, link.log_q
             self.m_slope, self.log_rest_slope = link.p_slope, link.log_q_slope

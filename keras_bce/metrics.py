@@ -35,7 +35,7 @@ class _SumsMetric(keras.metrics.Metric):
         return self._criterion.elements(y_true, y_pred, sample_weight, dtype=self.dtype)
 
     def _cast(self, value):
-        return ops.cast(value, self.dtype)
+        return ops.cast(value, inputs.result_dtype(self.dtype))
 
     def reset_states(self):
         """Forgets everything: `reset_state`, by the name that TensorFlow 2.4 documents."""
@@ -251,8 +251,8 @@ class NormalizedEntropy(_ProbabilityMetric):
 
     def result(self):
         """The ratio so far; NaN if only one class was seen."""
-        losses, *classes = self._sums.sums()
-        positives, negatives = classes
+        sums = self._sums.sums()
+        losses, positives, negatives = sums[0], sums[1], sums[2]
         total = positives + negatives
         entropy = -(positives * ops.log(positives / total) + negatives * ops.log(negatives / total))
         return self._cast(losses / entropy)
@@ -293,8 +293,8 @@ class CalibrationRatio(_ProbabilityMetric):
 
     def result(self):
         """The ratio so far; NaN while there was no positive label."""
-        predicted, actual = self._sums.sums()
-        return self._cast(predicted / actual)
+        sums = self._sums.sums()
+        return self._cast(sums[0] / sums[1])
 
 
 @_register
@@ -344,7 +344,9 @@ class ExpectedCalibrationError(_ProbabilityMetric):
         count = (ops.size(bins) // _BLOCK + 1) * self.num_bins
         weights = batch.weights_or_ones
         terms = []
-        for column in (weights, weights * probabilities, weights * batch.labels):
+        # Gaps rather than labels: the difference of two long sums would have lost its digits.
+        gaps = probabilities - batch.labels
+        for column in (weights, weights * probabilities, weights * gaps):
             sums = ops.segment_sum(ops.reshape(column, (-1,)), segments, num_segments=count)
             terms.append(exact_sum(ops.reshape(sums, (-1, self.num_bins)), 0))
         return terms
@@ -356,20 +358,19 @@ class ExpectedCalibrationError(_ProbabilityMetric):
             A dictionary: `edges` (num_bins + 1), and per bin `weight` (its sum),
             `mean_prediction` and `mean_label` (NaN in an empty bin).
         """
-        weight, predicted, actual = self._sums.state.astype("float64").sum(0).reshape(3, -1)
+        weight, predicted, gap = self._sums.state.astype("float64").sum(0).reshape(3, -1)
         count = np.where(weight == 0, np.nan, weight)
         return {
             "edges": np.linspace(0.0, 1.0, self.num_bins + 1),
             "weight": weight,
             "mean_prediction": predicted / count,
-            "mean_label": actual / count,
+            "mean_label": (predicted - gap) / count,
         }
 
     def result(self):
         """The error so far; 0.0 if nothing was seen."""
-        weight, predicted, actual = ops.reshape(self._sums.sums(), (3, self.num_bins))
-        error = ops.sum(ops.abs(predicted - actual))
-        return self._cast(weighting.divide(error, ops.sum(weight)))
+        columns = ops.reshape(self._sums.sums(), (3, self.num_bins))
+        return self._cast(weighting.divide(ops.sum(ops.abs(columns[2])), ops.sum(columns[0])))
 
     def get_config(self):
         return {**super().get_config(), "num_bins": self.num_bins}

@@ -7,7 +7,9 @@ BACKEND = keras.config.backend()
 
 
 def tensor(values, dtype="float32"):
-    return keras.ops.convert_to_tensor(np.asarray(values), dtype=dtype)
+    if dtype == "bfloat16":
+        return keras.ops.cast(tensor(values), dtype)
+    return keras.ops.convert_to_tensor(np.asarray(values).astype(dtype))
 
 
 def gradient(function, *arguments):

@@ -1,14 +1,19 @@
-"""What has to be asked of TensorFlow, JAX or torch itself: the one room that imports them.
+"""What is asked of TensorFlow, JAX or torch themselves: the one room that imports them.
 
-The backend that Keras runs on is chosen when the package is imported. Each
-gives the same seven names:
+The backend that Keras runs on when the package is imported is the one used.
+Each gives the same names. Of mathematics, elementwise:
+
+- `exp`, `log`, `log1p`, `power(x, y)`, `where(condition, x, y)`;
+- `at_least(x, low)`, `at_most(x, high)`, of a number; NaN stays NaN;
+- `multiply_no_nan(x, weight)`: their product, and 0 where the weight is 0.
+
+Of everything else:
 
 - `evaluate(loss, y, prediction, axis)`: the value of an elementwise loss with its
   derivative attached, averaged over `axis` (`None` keeps the elements);
-- `multiply_no_nan(x, weight)`: their product, and 0 where the weight is 0;
+- `exact_sum(values, axis)`: a sum as an unevaluated pair (high, low);
 - `find_logits(y_pred)`: the logits that a sigmoid made `y_pred` from, or `None`;
 - `find_mask(y_pred)`: the mask that Keras attached to `y_pred`, or `None`;
-- `exact_sum(values, axis)`: a sum as an unevaluated pair (high, low);
 - `has_float64()`: whether it computes in float64 when asked to;
 - `replica_count()`: the number of replicas whose losses will be summed.
 
@@ -16,51 +21,34 @@ The rule that `evaluate` keeps on every backend: a label outside [0, 1] makes th
 loss it enters NaN, and a loss that is NaN has a derivative that is NaN.
 """
 
+import importlib
+
 import keras
 
-if keras.config.backend() == "tensorflow":
-    from keras_bce.backend.tensorflow import (
-        evaluate,
-        exact_sum,
-        find_logits,
-        find_mask,
-        has_float64,
-        multiply_no_nan,
-        replica_count,
-    )
-elif keras.config.backend() == "jax":
-    from keras_bce.backend.jax import (
-        evaluate,
-        exact_sum,
-        find_logits,
-        find_mask,
-        has_float64,
-        multiply_no_nan,
-        replica_count,
-    )
-elif keras.config.backend() == "torch":
-    from keras_bce.backend.torch import (
-        evaluate,
-        exact_sum,
-        find_logits,
-        find_mask,
-        has_float64,
-        multiply_no_nan,
-        replica_count,
-    )
-else:
+_BACKENDS = ("tensorflow", "jax", "torch")
+_NAMES = (
+    "at_least",
+    "at_most",
+    "evaluate",
+    "exact_sum",
+    "exp",
+    "find_logits",
+    "find_mask",
+    "has_float64",
+    "log",
+    "log1p",
+    "multiply_no_nan",
+    "power",
+    "replica_count",
+    "where",
+)
+
+if keras.config.backend() not in _BACKENDS:
     raise ImportError(
         "keras_bce runs on the TensorFlow, JAX and torch backends of Keras. "
         f"Received: backend={keras.config.backend()!r}. "
         "Set the environment variable KERAS_BACKEND to one of them."
     )
 
-__all__ = [
-    "evaluate",
-    "exact_sum",
-    "find_logits",
-    "find_mask",
-    "has_float64",
-    "multiply_no_nan",
-    "replica_count",
-]
+_module = importlib.import_module(f"{__name__}.{keras.config.backend()}")
+globals().update({name: getattr(_module, name) for name in _NAMES})

@@ -1,5 +1,6 @@
 """JAX: forward and reverse mode, jit, vmap."""
 
+import math
 from functools import partial
 
 import jax
@@ -8,6 +9,9 @@ import keras
 from jax.custom_derivatives import SymbolicZero
 
 from keras_bce.exact import two_sum
+
+exp, log, log1p, power, where = jnp.exp, jnp.log, jnp.log1p, jnp.power, jnp.where
+at_least, at_most = jnp.maximum, jnp.minimum
 
 
 def multiply_no_nan(x, weight):
@@ -52,17 +56,18 @@ def replica_count():
 def exact_sum(values, axis):
     """By a tree of error-free additions: JAX has no float64 unless it is set up to."""
     axes = range(values.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    kept = [i for i in range(values.ndim) if i not in [a % values.ndim for a in axes]]
-    shape = [values.shape[i] for i in kept]
-    high = jnp.moveaxis(values, kept, range(-len(kept), 0)).reshape([-1, *shape])
+    axes = {axis % values.ndim for axis in axes}
+    kept = [i for i in range(values.ndim) if i not in axes]
+    count, shape = math.prod(values.shape[i] for i in axes), [values.shape[i] for i in kept]
+    # A power of two, at least 1, of terms along the first axis: zeros change no sum.
+    padding = (1 << max(count - 1, 0).bit_length()) - count
+    high = jnp.moveaxis(values, kept, range(-len(kept), 0)).reshape([count, *shape])
+    high = jnp.pad(high, [(0, padding)] + [(0, 0)] * len(kept))
     low = jnp.zeros_like(high)
-    while len(high) > 1:
-        if len(high) % 2:
-            high, low = (jnp.pad(x, [(0, 1)] + [(0, 0)] * len(kept)) for x in (high, low))
-        half = len(high) // 2
+    while (half := len(high) // 2) > 0:
         high, error = two_sum(high[:half], high[half:])
         low = low[:half] + low[half:] + error
-    return (high.sum(0), low.sum(0)) if len(high) == 0 else (high[0], low[0])
+    return high[0], low[0]
 
 
 def evaluate(loss, y, prediction, axis):

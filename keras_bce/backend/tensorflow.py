@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+exp, log, log1p, power, where = tf.exp, tf.math.log, tf.math.log1p, tf.pow, tf.where
+at_least, at_most = tf.maximum, tf.minimum
 multiply_no_nan = tf.math.multiply_no_nan
 
 

@@ -2,6 +2,16 @@
 
 import torch
 
+exp, log, log1p, power, where = torch.exp, torch.log, torch.log1p, torch.pow, torch.where
+
+
+def at_least(x, low):
+    return x.clamp(min=low)
+
+
+def at_most(x, high):
+    return x.clamp(max=high)
+
 
 def multiply_no_nan(x, weight):
     return torch.where(weight == 0, 0.0, x * weight)

@@ -1,0 +1,115 @@
+"""`fit` with our pair: the weights that Keras's pair gives, in every mode of running."""
+
+import keras
+import numpy as np
+import pytest
+from differentiation import BACKEND, to_numpy
+from sklearn.datasets import load_breast_cancer
+
+import keras_bce
+
+MODES = {
+    "tensorflow": {"eager": {"run_eagerly": True}, "graph": {}, "xla": {"jit_compile": True}},
+    "jax": {"eager": {"run_eagerly": True}, "jit": {"jit_compile": True}},
+    "torch": {"eager": {}},
+}[BACKEND]
+
+
+@pytest.fixture(scope="module")
+def data():
+    x, y = load_breast_cancer(return_X_y=True)
+    x = (x - x.mean(0)) / x.std(0)
+    return x.astype("float32"), y.astype("float32")[:, None]
+
+
+def train(library, data, from_logits, weighting, epochs=4, **mode):
+    keras.utils.set_random_seed(7)
+    model = keras.Sequential(
+        [
+            keras.layers.Input((30,)),
+            keras.layers.Dense(8, "tanh"),
+            keras.layers.Dense(1, None if from_logits else "sigmoid"),
+        ]
+    )
+    model.compile(
+        keras.optimizers.Adam(0.01),
+        loss=library.losses.BinaryCrossentropy(from_logits=from_logits),
+        metrics=[library.metrics.BinaryCrossentropy(from_logits=from_logits)],
+        weighted_metrics=[library.metrics.BinaryCrossentropy("weighted", from_logits=from_logits)],
+        **mode,
+    )
+    x, y = data
+    extra = {
+        "plain": {},
+        "sample_weight": {"sample_weight": np.linspace(0, 2, len(y)).astype("float32")},
+        "class_weight": {"class_weight": {0: 2.0, 1: 0.5}},
+    }[weighting]
+    history = model.fit(x, y, epochs=epochs, batch_size=32, verbose=0, **extra).history
+    return [to_numpy(w) for w in model.trainable_weights], history
+
+
+@pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
+@pytest.mark.parametrize("weighting", ["plain", "sample_weight", "class_weight"])
+def test_training_gives_the_weights_that_keras_gives(data, from_logits, weighting):
+    ours, history = train(keras_bce, data, from_logits, weighting)
+    theirs, expected = train(keras, data, from_logits, weighting)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-3, rtol=0)
+    for name in expected:
+        np.testing.assert_allclose(history[name], expected[name], rtol=1e-3)
+
+
+@pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
+def test_every_mode_of_running_learns(data, mode):
+    weights, history = train(keras_bce, data, True, "sample_weight", epochs=2, **mode)
+    assert history["loss"][1] < history["loss"][0] < 1.0
+    assert all(np.isfinite(w).all() for w in weights)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("from_logits", [True, False])
+def test_mixed_precision_learns(data, policy, from_logits):
+    keras.config.set_dtype_policy(policy)
+    try:
+        weights, history = train(keras_bce, data, from_logits, "plain", epochs=3)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert history["loss"][-1] < 0.2
+    assert all(np.isfinite(w).all() for w in weights)
+
+
+def test_an_impossible_label_shows_as_nan_in_the_first_loss(data):
+    x, y = data
+    _, history = train(keras_bce, (x, y * 2), True, "plain", epochs=1)
+    assert np.isnan(history["loss"][0])
+
+
+def test_label_names_show_in_the_logs_and_early_stopping_knows_every_direction():
+    y = np.array([[1, 0], [0, 1], [1, 1], [0, 0]] * 8, "float32")
+    x = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
+    model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2)])
+    metrics = [
+        keras_bce.metrics.BinaryCrossentropy("bce", from_logits=True, label_names=["cat", "dog"]),
+        keras_bce.metrics.NormalizedEntropy(from_logits=True),
+        keras_bce.metrics.ExpectedCalibrationError(from_logits=True),
+        keras_bce.metrics.FromLogits(keras.metrics.AUC(name="auc")),
+    ]
+    model.compile("sgd", loss=keras_bce.losses.BinaryCrossentropy(True), metrics=metrics)
+    names = ["bce", "normalized_entropy", "expected_calibration_error", "auc"]
+    stops = [keras.callbacks.EarlyStopping(f"val_{name}", patience=5) for name in names]
+    history = model.fit(x, y, epochs=2, verbose=0, validation_data=(x, y), callbacks=stops).history
+    assert {"bce", "bce_cat", "bce_dog", "val_bce_dog"} <= set(history)
+    pooled = (history["val_bce_cat"][-1] + history["val_bce_dog"][-1]) / 2
+    assert history["val_bce"][-1] == pytest.approx(pooled, rel=1e-6)
+
+
+def test_a_calibration_ratio_has_no_direction_of_its_own_but_a_best_value():
+    """Its best value is 1, neither the least nor the greatest: early stopping must be told."""
+    model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+    model.compile(
+        loss=keras_bce.losses.BinaryCrossentropy(True),
+        metrics=[keras_bce.metrics.CalibrationRatio(from_logits=True)],
+    )
+    x = np.ones((4, 1), "float32")
+    stop = keras.callbacks.EarlyStopping("calibration_ratio", mode="min")
+    model.fit(x, x, verbose=0, callbacks=[stop])
