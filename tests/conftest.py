@@ -9,6 +9,12 @@ os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
 import keras
 import pytest
 
+if keras.config.backend() == "tensorflow":
+    import tensorflow as tf
+
+    (_cpu,) = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(_cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+
 
 @pytest.fixture(autouse=True)
 def _seeded():

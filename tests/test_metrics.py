@@ -83,7 +83,8 @@ def test_label_names_give_each_label_its_own_mean(from_logits):
     metric = metrics.BinaryCrossentropy(
         "bce", from_logits=from_logits, ignore_class=-1, label_names=["cat", "dog"]
     )
-    elements = oracle.elementwise(oracle.crossentropy, np.maximum(y, 0), given, from_logits=from_logits)  # fmt: skip
+    labels = np.maximum(y, 0)
+    elements = oracle.elementwise(oracle.crossentropy, labels, given, from_logits=from_logits)
     w = np.where(y == -1, 0, weights[:, None])
     n, v, counted = oracle.per_sample(elements, np.repeat(weights[:, None], 2, 1), y != -1)
     each = (elements * w).sum(0) / w.sum(0)
