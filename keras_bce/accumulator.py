@@ -1,15 +1,15 @@
 """Exact streaming sums.
 
 A float32 counter that is added to one by one stops at 2**24. Here each sum is
-an unevaluated pair of float32: adding is error-free, what the high part rounds
-off is kept in the low one. So it is on every backend, compiled or not, and two
-states merge by adding them.
+an unevaluated pair of float32, high and low: what the high part rounds off is
+kept in the low one, which gives 48 bits. So it is on every backend, compiled or
+not, and two states merge by adding them.
 """
 
 import numpy as np
 from keras import ops
 
-from keras_bce import backend, exact
+from keras_bce import backend
 
 
 class Accumulator:
@@ -28,26 +28,8 @@ class Accumulator:
         )
 
     def add(self, *terms):
-        """Adds K numbers, in order: pairs of tensors of rank 0 or 1, and counts as they are."""
-        high, low = zip(*map(self._pair, terms), strict=True)
-        self._add(*(ops.concatenate([ops.reshape(x, (-1,)) for x in part]) for part in (high, low)))
-
-    def merge(self, state):
-        """Adds the state of another accumulator."""
-        self._add(*ops.convert_to_tensor(state, dtype=self.variable.dtype))
-
-    def _add(self, high, low):
-        state = ops.convert_to_tensor(self.variable)
-        self.variable.assign(ops.stack(exact.add((state[0], state[1]), (high, low))))
-
-    def _pair(self, term):
-        dtype = self.variable.dtype
-        if isinstance(term, tuple):
-            return term
-        if not isinstance(term, float):  # A count that only the running graph knows.
-            return term, ops.zeros_like(term)
-        high = float(np.asarray(term, dtype))
-        return ops.convert_to_tensor(high, dtype), ops.convert_to_tensor(term - high, dtype)
+        """Adds K numbers, in order: what `exact_sum` gives, and Python floats."""
+        self.variable.assign(backend.add_exactly(ops.convert_to_tensor(self.variable), terms))
 
     def sums(self):
         """The K sums, rounded once."""
@@ -62,6 +44,13 @@ class Accumulator:
     @state.setter
     def state(self, state):
         self.variable.assign(state)
+
+    def merge(self, state):
+        """Adds the state of another accumulator."""
+        dtype = self.variable.dtype
+        total = self.state.sum(0, dtype="float64") + np.sum(state, 0, dtype="float64")
+        high = total.astype(dtype)
+        self.state = np.stack([high, (total - high).astype(dtype)])
 
 
 def exact_sum(values, axis=None):

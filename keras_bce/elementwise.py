@@ -14,8 +14,8 @@ Each loss is an object made from labels and predictions of one shape and one
 floating dtype, and the link between a prediction and its probability. Its
 properties `value`, `slope` (the derivative with respect to the prediction) and
 `label_slope` (with respect to the label) share their intermediate results, and
-are themselves differentiable, so that second derivatives follow. The numbers are written so that nothing cancels: small
-losses and small slopes keep all their digits.
+are themselves differentiable, so that second derivatives follow. The numbers are
+written so that nothing cancels: small losses and small slopes keep their digits.
 """
 
 from functools import cached_property
@@ -28,13 +28,21 @@ from keras_bce import backend
 
 
 class Logits:
-    """A logit `x`: one exponential of `-|x|`, which cannot overflow, gives all the rest."""
+    """A logit `x`: one exponential of `-|x|`, which cannot overflow, gives all the rest.
+
+    What differs by the sign of `x` is selected; or, where a backend is slow at that,
+    written so that a product does it (`by_products`).
+    """
 
     def __init__(self, x):
         self.x = x
-        self.nonnegative = x >= 0
-        # Not `-abs(x)`, whose derivative at zero is taken as 0: second derivatives pass here.
-        self.minus_magnitude = backend.where(self.nonnegative, -x, x)
+        self.by_products = backend.where_is_slow()
+        if self.by_products:
+            self.minus_magnitude = -abs(x)
+        else:
+            # Not `-abs(x)`, whose derivative at zero is 0: second derivatives pass here.
+            self.nonnegative = x >= 0
+            self.minus_magnitude = backend.where(self.nonnegative, -x, x)
         self.e = backend.exp(self.minus_magnitude)
 
     @cached_property
@@ -51,10 +59,14 @@ class Logits:
 
     @cached_property
     def p(self):
+        if self.by_products:
+            return backend.sigmoid(self.x)
         return backend.where(self.nonnegative, 1.0, self.e) / (1.0 + self.e)
 
     @cached_property
     def q(self):
+        if self.by_products:
+            return backend.sigmoid(-self.x)
         return backend.where(self.nonnegative, self.e, 1.0) / (1.0 + self.e)
 
     @property
@@ -124,8 +136,9 @@ class Crossentropy:
 
     On logits the two logarithms share `log1p(e)`, `e = exp(-|x|)`:
 
-        value = (positive + negative) * log1p(e) + wrong * |x|
-        slope = sign(x) * (wrong - (positive + negative) * e / (1 + e))
+        value = (positive + negative) * log1p(e) + negative * max(x, 0) + positive * max(-x, 0)
+        slope = negative * p - positive * q
+              = sign(x) * (wrong - (positive + negative) * e / (1 + e))
 
     where `positive = pos_weight * y`, `negative = 1 - y`, and `wrong` is the one
     that speaks against the prediction's side. An infinite logit on the right
@@ -150,18 +163,22 @@ class Crossentropy:
     @cached_property
     def value(self):
         link = self.link
-        if self.from_logits:
-            distance = backend.multiply_no_nan(link.minus_magnitude, self._wrong)
-            return self._times_both(link.log1p_e) - distance
-        return -(self.positive * link.log_p + self.negative * link.log_q)
+        if not self.from_logits:
+            return -(self.positive * link.log_p + self.negative * link.log_q)
+        value = self._times_both(link.log1p_e)
+        if link.by_products:
+            return value + backend.distance(link.x, self.negative, self.positive)
+        return value - backend.multiply_no_nan(link.minus_magnitude, self._wrong)
 
     @cached_property
     def slope(self):
         link = self.link
-        if self.from_logits:
-            size = self._wrong - self._times_both(link.e / (1.0 + link.e))
-            return backend.where(link.nonnegative, size, -size)
-        return -(self.positive * link.log_p_slope + self.negative * link.log_q_slope)
+        if not self.from_logits:
+            return -(self.positive * link.log_p_slope + self.negative * link.log_q_slope)
+        if link.by_products:
+            return self.negative * link.p - self.positive * link.q
+        size = self._wrong - self._times_both(link.e / (1.0 + link.e))
+        return backend.where(link.nonnegative, size, -size)
 
     @property
     def label_slope(self):
@@ -296,9 +313,11 @@ class AsymmetricCrossentropy:
 
     @cached_property
     def value(self):
-        return backend.multiply_no_nan(
-            self.if_positive.value, self.positive
-        ) + backend.multiply_no_nan(self.if_negative.value, self.negative)
+        # The loss of a label that does not apply may be infinite; a NaN stays NaN either way.
+        if_positive, if_negative = self.if_positive.value, self.if_negative.value
+        return backend.where(self.positive == 0, 0.0, self.positive * if_positive) + backend.where(
+            self.negative == 0, 0.0, self.negative * if_negative
+        )
 
     @cached_property
     def slope(self):

@@ -66,20 +66,23 @@ def test_public_names_are_complete():
     for room, base in ((keras_bce.losses, keras.losses.Loss), (keras_bce.metrics, keras.Metric)):
         classes = {n for n, v in vars(room).items() if isinstance(v, type) and issubclass(v, base)}
         public = {name for name in classes if not name.startswith("_")}
-        assert public == {
-            keras_bce.losses: {
-                "BinaryCrossentropy",
-                "BinaryFocalCrossentropy",
-                "AsymmetricBinaryCrossentropy",
-            },
-            keras_bce.metrics: {
-                "BinaryCrossentropy",
-                "NormalizedEntropy",
-                "CalibrationRatio",
-                "ExpectedCalibrationError",
-                "FromLogits",
-            },
-        }[room]
+        assert (
+            public
+            == {
+                keras_bce.losses: {
+                    "BinaryCrossentropy",
+                    "BinaryFocalCrossentropy",
+                    "AsymmetricBinaryCrossentropy",
+                },
+                keras_bce.metrics: {
+                    "BinaryCrossentropy",
+                    "NormalizedEntropy",
+                    "CalibrationRatio",
+                    "ExpectedCalibrationError",
+                    "FromLogits",
+                },
+            }[room]
+        )
 
 
 def test_only_public_keras_is_used():

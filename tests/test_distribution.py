@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -38,9 +39,7 @@ def evaluated():
     x, y = data()
     weights = np.linspace(0.5, 1.5, SAMPLES).astype("float32")
     model.fit(x, y, sample_weight=weights, epochs=2, batch_size=16, verbose=0, shuffle=False)
-    return model.evaluate(
-        x, y, sample_weight=weights, batch_size=16, verbose=0, return_dict=True
-    )
+    return model.evaluate(x, y, sample_weight=weights, batch_size=16, verbose=0, return_dict=True)
 
 
 def close(left, right):
@@ -112,7 +111,7 @@ def free_port():
 @pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution")
 def test_two_processes_equal_one():
     environment = os.environ | {
-        "PYTHONPATH": os.path.dirname(__file__),
+        "PYTHONPATH": str(Path(__file__).parent),
         "XLA_FLAGS": "",
         "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo",
     }

@@ -3,15 +3,20 @@
 The backend that Keras runs on when the package is imported is the one used.
 Each gives the same names. Of mathematics, elementwise:
 
-- `exp`, `log`, `log1p`, `power(x, y)`, `where(condition, x, y)`;
+- `exp`, `log`, `log1p`, `power(x, y)`, `sigmoid`, `where(condition, x, y)`;
+- `where_is_slow()`: whether products, where they can do the same, take less time;
 - `at_least(x, low)`, `at_most(x, high)`, of a number; NaN stays NaN;
-- `multiply_no_nan(x, weight)`: their product, and 0 where the weight is 0.
+- `multiply_no_nan(x, weight)`: their product, and 0 where the weight is 0;
+- `distance(x, negative, positive)`: `negative * max(x, 0) + positive * max(-x, 0)`, and 0
+  where the weight is 0, or `x` is NaN; called only if `where_is_slow()`.
 
 Of everything else:
 
 - `evaluate(loss, y, prediction, axis)`: the value of an elementwise loss with its
   derivative attached, averaged over `axis` (`None` keeps the elements);
-- `exact_sum(values, axis)`: a sum as an unevaluated pair (high, low);
+- `exact_sum(values, axis)`: a sum in more digits than float32 has, a *term*;
+- `add_exactly(state, terms)`: a state of K pairs, of shape (2, K), with K numbers added to it
+  that come in terms of rank 0 or 1, or as Python floats;
 - `find_logits(y_pred)`: the logits that a sigmoid made `y_pred` from, or `None`;
 - `find_mask(y_pred)`: the mask that Keras attached to `y_pred`, or `None`;
 - `has_float64()`: whether it computes in float64 when asked to;
@@ -27,6 +32,7 @@ import keras
 
 _BACKENDS = ("tensorflow", "jax", "torch")
 _NAMES = (
+    "add_exactly",
     "at_least",
     "at_most",
     "evaluate",
@@ -40,7 +46,9 @@ _NAMES = (
     "multiply_no_nan",
     "power",
     "replica_count",
+    "sigmoid",
     "where",
+    "where_is_slow",
 )
 
 if keras.config.backend() not in _BACKENDS:
@@ -52,3 +60,5 @@ if keras.config.backend() not in _BACKENDS:
 
 _module = importlib.import_module(f"{__name__}.{keras.config.backend()}")
 globals().update({name: getattr(_module, name) for name in _NAMES})
+if hasattr(_module, "distance"):
+    distance = _module.distance

@@ -6,16 +6,20 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 import keras
+import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
-from keras_bce.exact import two_sum
-
 exp, log, log1p, power, where = jnp.exp, jnp.log, jnp.log1p, jnp.power, jnp.where
+sigmoid = jax.nn.sigmoid
 at_least, at_most = jnp.maximum, jnp.minimum
 
 
 def multiply_no_nan(x, weight):
     return jnp.where(weight == 0, 0.0, x * weight)
+
+
+def where_is_slow():
+    return False
 
 
 def find_logits(y_pred):
@@ -52,9 +56,19 @@ def replica_count():
     return 1
 
 
+def two_sum(a, b):
+    """The rounded sum, and its rounding error, exactly (Knuth, TAOCP 4.2.2, theorem B).
+
+    So, and not by way of float64, which JAX has only if it is set up to.
+    """
+    total = a + b
+    b_seen = total - a
+    return total, (a - (total - b_seen)) + (b - b_seen)
+
+
 @partial(jax.jit, static_argnames="axis")
 def exact_sum(values, axis):
-    """By a tree of error-free additions: JAX has no float64 unless it is set up to."""
+    """By a tree of error-free additions, as a pair (high, low)."""
     axes = range(values.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     axes = {axis % values.ndim for axis in axes}
     kept = [i for i in range(values.ndim) if i not in axes]
@@ -68,6 +82,23 @@ def exact_sum(values, axis):
         high, error = two_sum(high[:half], high[half:])
         low = low[:half] + low[half:] + error
     return high[0], low[0]
+
+
+def add_exactly(state, terms):
+    pairs = [_pair(term, state.dtype) for term in terms]
+    high, low = (jnp.concatenate([jnp.ravel(x) for x in part]) for part in zip(*pairs, strict=True))
+    total, error = two_sum(state[0], high)
+    rest = state[1] + low + error
+    high = total + rest
+    # The rest is far smaller than the total: what of it did not fit is exact.
+    return jnp.stack([high, rest - (high - total)])
+
+
+def _pair(term, dtype):
+    if isinstance(term, tuple):
+        return term
+    high = np.asarray(term, dtype)
+    return high, np.asarray(term - float(high), dtype)
 
 
 def evaluate(loss, y, prediction, axis):

@@ -2,9 +2,20 @@
 
 import tensorflow as tf
 
-exp, log, log1p, power, where = tf.exp, tf.math.log, tf.math.log1p, tf.pow, tf.where
+exp, log, log1p, power, sigmoid = tf.exp, tf.math.log, tf.math.log1p, tf.pow, tf.sigmoid
 at_least, at_most = tf.maximum, tf.minimum
 multiply_no_nan = tf.math.multiply_no_nan
+
+
+def where(condition, x, y):
+    if tf.is_tensor(x) and tf.is_tensor(y):
+        # `tf.where` allows for broadcasting, and takes twice as long.
+        return tf.raw_ops.Select(condition=condition, x=x, y=y)
+    return tf.where(condition, x, y)
+
+
+def where_is_slow():
+    return False
 
 
 def find_mask(y_pred):
@@ -33,10 +44,16 @@ def find_logits(y_pred):
 
 
 def exact_sum(values, axis):
-    """By way of float64."""
-    total = tf.reduce_sum(tf.cast(values, tf.float64), axis)
-    high = tf.cast(total, values.dtype)
-    return high, tf.cast(total - tf.cast(high, tf.float64), values.dtype)
+    return tf.reduce_sum(tf.cast(values, tf.float64), axis)
+
+
+def add_exactly(state, terms):
+    # A Python float would first become a float32 one.
+    terms = [tf.constant(t, tf.float64) if isinstance(t, float) else t for t in terms]
+    total = tf.concat([tf.reshape(tf.cast(t, tf.float64), [-1]) for t in terms], 0)
+    total += tf.reduce_sum(tf.cast(state, tf.float64), 0)
+    high = tf.cast(total, state.dtype)
+    return tf.stack([high, tf.cast(total - tf.cast(high, tf.float64), state.dtype)])
 
 
 # AutoGraph would look for Python control flow to convert: there is none that depends on a tensor.

@@ -3,6 +3,7 @@
 import torch
 
 exp, log, log1p, power, where = torch.exp, torch.log, torch.log1p, torch.pow, torch.where
+sigmoid = torch.sigmoid
 
 
 def at_least(x, low):
@@ -15,6 +16,17 @@ def at_most(x, high):
 
 def multiply_no_nan(x, weight):
     return torch.where(weight == 0, 0.0, x * weight)
+
+
+def distance(x, negative, positive):
+    above = x.clamp(min=0).mul_(negative)
+    both = torch.addcmul(above, x.clamp(max=0), positive, value=-1)
+    return both.nan_to_num_(nan=0.0, posinf=torch.inf, neginf=-torch.inf)
+
+
+def where_is_slow():
+    """On CPUs it runs element by element. Products, though, must not be derived once more."""
+    return not torch.is_grad_enabled()
 
 
 def find_logits(y_pred):
@@ -34,24 +46,45 @@ def replica_count():
 
 
 def exact_sum(values, axis):
-    """By way of float64."""
-    values = values.detach()
-    total = values.sum(axis, dtype=torch.float64)
-    high = total.to(values.dtype)
-    return high, (total - high).to(values.dtype)
+    return values.detach().sum(axis, dtype=torch.float64)
+
+
+def add_exactly(state, terms):
+    terms = [torch.as_tensor(t, dtype=torch.float64, device=state.device) for t in terms]
+    total = torch.cat([term.reshape(-1) for term in terms])
+    total += state.sum(0, dtype=torch.float64)
+    high = total.to(state.dtype)
+    return torch.stack([high, (total - high).to(state.dtype)])
+
+
+#: Elements whose intermediate results stay in a CPU's cache, and in memory already mapped.
+_BLOCK = 2**18
 
 
 def evaluate(loss, y, prediction, axis):
     if torch.is_grad_enabled():
         return _Differentiable.apply(loss, y, prediction, axis)
-    return _value(loss(y, prediction), y, axis)
+    return _value(loss, y, prediction, axis)
 
 
-def _value(at, y, axis):
-    if axis is None:
-        return torch.where((y >= 0) & (y <= 1), at.value, torch.nan)
-    possible = (y.amin(axis) >= 0) & (y.amax(axis) <= 1)
-    return torch.where(possible, at.value.mean(axis), torch.nan)
+def _value(loss, y, prediction, axis):
+    def value(y, prediction):
+        at = loss(y, prediction)
+        if axis is None:
+            return torch.where((y >= 0) & (y <= 1), at.value, torch.nan)
+        possible = (y.amin(axis) >= 0) & (y.amax(axis) <= 1)
+        return torch.where(possible, at.value.mean(axis), torch.nan)
+
+    return _in_blocks(value, axis, y, prediction)
+
+
+def _in_blocks(function, axis, *tensors):
+    """`function(*tensors)`, some rows at a time; each row is worked out on its own."""
+    first = tensors[0]
+    rows = max(1, _BLOCK * len(first) // max(first.numel(), 1))
+    if first.device.type != "cpu" or len(first) <= rows or axis in (0, -first.ndim):
+        return function(*tensors)
+    return torch.cat([function(*block) for block in zip(*(t.split(rows) for t in tensors), strict=True)])
 
 
 class _Differentiable(torch.autograd.Function):
@@ -59,7 +92,7 @@ class _Differentiable(torch.autograd.Function):
 
     @staticmethod
     def forward(loss, y, prediction, axis):
-        return _value(loss(y, prediction), y, axis)
+        return _value(loss, y, prediction, axis)
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -70,14 +103,22 @@ class _Differentiable(torch.autograd.Function):
     @staticmethod
     def backward(ctx, upstream):
         y, prediction, value = ctx.saved_tensors
-        at = ctx.loss(y, prediction)
+        axis = ctx.axis
         upstream = torch.where(value.isnan(), torch.nan, upstream)
-        if ctx.axis is not None:
-            upstream = (upstream / prediction.shape[ctx.axis]).unsqueeze(ctx.axis)
+        if axis is not None:
+            upstream = (upstream / prediction.shape[axis]).unsqueeze(axis)
+
+        def slopes(name):
+            def slope(y, prediction, upstream):
+                return upstream * getattr(ctx.loss(y, prediction), name)
+
+            return _in_blocks(slope, axis, y, prediction, upstream)
+
+        _, wants_label_slope, wants_slope, _ = ctx.needs_input_grad
         return (
             None,
-            upstream * at.label_slope if ctx.needs_input_grad[1] else None,
-            upstream * at.slope if ctx.needs_input_grad[2] else None,
+            slopes("label_slope") if wants_label_slope else None,
+            slopes("slope") if wants_slope else None,
             None,
         )
 
