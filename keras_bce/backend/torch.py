@@ -84,7 +84,8 @@ def _in_blocks(function, axis, *tensors):
     rows = max(1, _BLOCK * len(first) // max(first.numel(), 1))
     if first.device.type != "cpu" or len(first) <= rows or axis in (0, -first.ndim):
         return function(*tensors)
-    return torch.cat([function(*block) for block in zip(*(t.split(rows) for t in tensors), strict=True)])
+    blocks = zip(*(tensor.split(rows) for tensor in tensors), strict=True)
+    return torch.cat([function(*block) for block in blocks])
 
 
 class _Differentiable(torch.autograd.Function):
