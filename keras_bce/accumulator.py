@@ -50,7 +50,9 @@ class Accumulator:
         dtype = self.variable.dtype
         total = self.state.sum(0, dtype="float64") + np.sum(state, 0, dtype="float64")
         high = total.astype(dtype)
-        self.state = np.stack([high, (total - high).astype(dtype)])
+        with np.errstate(invalid="ignore"):  # Of an infinite sum nothing is left over.
+            low = np.where(np.isfinite(high), total - high, 0.0)
+        self.state = np.stack([high, low.astype(dtype)])
 
 
 def exact_sum(values, axis=None):

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import oracle
 import pytest
-import torch
 from differentiation import gradient, tensor, to_numpy
 from instances import LOSSES, batch
 
@@ -17,6 +16,7 @@ GAMMAS = [0.0, 0.5, 1.0, 2.0, 5.0]
 @pytest.mark.parametrize("shape", [(1, 1), (7, 1), (5, 3), (64, 10), (4, 6, 3), (2, 3, 4, 5)])
 @pytest.mark.parametrize("per_label", [False, True])
 def test_weights_are_those_of_torch(shape, per_label):
+    torch = pytest.importorskip("torch")
     generator = np.random.default_rng(0)
     y = generator.random(shape).astype("float32").round(1)
     x = generator.normal(0, 4, shape).astype("float32")

@@ -216,3 +216,12 @@ def test_the_state_is_small():
     for metric in (metrics.BinaryCrossentropy(), metrics.NormalizedEntropy()):
         assert sum(np.prod(v.shape) * 4 for v in metric.variables) <= 32
     assert BACKEND
+
+
+def test_an_infinite_loss_makes_the_mean_infinite_and_stays():
+    metric = metrics.BinaryCrossentropy(from_logits=True)
+    for x in (np.inf, 0.0, np.inf):
+        metric.update_state(tensor([[0.0]]), tensor([[x]]))
+    assert numbers(metric.result()) == {"result": np.inf}
+    metric.merge_state([metric])
+    assert numbers(metric.result()) == {"result": np.inf}

@@ -81,17 +81,22 @@ def exact_sum(values, axis):
     while (half := len(high) // 2) > 0:
         high, error = two_sum(high[:half], high[half:])
         low = low[:half] + low[half:] + error
-    return high[0], low[0]
+    return high[0], _if_finite(high[0], low[0])
 
 
 def add_exactly(state, terms):
     pairs = [_pair(term, state.dtype) for term in terms]
     high, low = (jnp.concatenate([jnp.ravel(x) for x in part]) for part in zip(*pairs, strict=True))
     total, error = two_sum(state[0], high)
-    rest = state[1] + low + error
+    rest = _if_finite(total, state[1] + low + error)
     high = total + rest
     # The rest is far smaller than the total: what of it did not fit is exact.
-    return jnp.stack([high, rest - (high - total)])
+    return jnp.stack([high, _if_finite(high, rest - (high - total))])
+
+
+def _if_finite(high, low):
+    """Of an infinite sum nothing is left over."""
+    return jnp.where(jnp.isfinite(high), low, 0.0)
 
 
 def _pair(term, dtype):

@@ -53,7 +53,9 @@ def add_exactly(state, terms):
     total = tf.concat([tf.reshape(tf.cast(t, tf.float64), [-1]) for t in terms], 0)
     total += tf.reduce_sum(tf.cast(state, tf.float64), 0)
     high = tf.cast(total, state.dtype)
-    return tf.stack([high, tf.cast(total - tf.cast(high, tf.float64), state.dtype)])
+    low = tf.cast(total - tf.cast(high, tf.float64), state.dtype)
+    # Of an infinite sum nothing is left over.
+    return tf.stack([high, tf.where(tf.math.is_finite(high), low, 0.0)])
 
 
 # AutoGraph would look for Python control flow to convert: there is none that depends on a tensor.

@@ -54,7 +54,8 @@ def add_exactly(state, terms):
     total = torch.cat([term.reshape(-1) for term in terms])
     total += state.sum(0, dtype=torch.float64)
     high = total.to(state.dtype)
-    return torch.stack([high, (total - high).to(state.dtype)])
+    # Of an infinite sum nothing is left over.
+    return torch.stack([high, (total - high).to(state.dtype).nan_to_num(nan=0.0)])
 
 
 #: Elements whose intermediate results stay in a CPU's cache, and in memory already mapped.
