@@ -229,7 +229,7 @@ class _Modulated:
     @cached_property
     def _loss_per_t(self):
         # An infinite loss goes with a `t` that no longer moves: 0, which infinity would make NaN.
-        return backend.at_most(self.loss, float(np.finfo("float32").max)) / self.t
+        return backend.at_most(self.loss, 1e30) / self.t
 
     def slope(self, t_slope, loss_slope):
         if self.gamma == 0.0:
@@ -291,6 +291,7 @@ class AsymmetricCrossentropy:
         gamma_neg=4.0,
         clip=0.05,
     ):
+        self.from_logits = link is Logits
         self.link = link = link(prediction)
         self.pos_weight = pos_weight = _constant(pos_weight, y)
         self.positive = y if pos_weight is None else y * pos_weight
@@ -313,11 +314,12 @@ class AsymmetricCrossentropy:
 
     @cached_property
     def value(self):
-        # The loss of a label that does not apply may be infinite; a NaN stays NaN either way.
-        if_positive, if_negative = self.if_positive.value, self.if_negative.value
-        return backend.where(self.positive == 0, 0.0, self.positive * if_positive) + backend.where(
-            self.negative == 0, 0.0, self.negative * if_negative
-        )
+        positive = self.positive * self.if_positive.value
+        negative = self.negative * self.if_negative.value
+        if self.from_logits:  # What does not apply may be infinite; a probability's is not.
+            positive = backend.where(self.positive == 0, 0.0, positive)
+            negative = backend.where(self.negative == 0, 0.0, negative)
+        return positive + negative
 
     @cached_property
     def slope(self):

@@ -105,7 +105,7 @@ def expectation(y, x, weights, arguments, reduction, kind):
             pos_weight=factor("pos_weight"),
             **own,
         )
-        infinite = np.isinf(x[i, j]) and value > 1.0
+        infinite = np.isinf(x[i, j]) and value > 1000
         elements[i, j] = factor("label_weights") * (np.inf if infinite else float(value))
     numerators, sample_weights, counted = oracle.per_sample(elements, w, present)
     numerators = np.where(impossible, np.nan, numerators)

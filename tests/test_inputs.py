@@ -287,6 +287,20 @@ def test_impossible_values_in_tensors_make_their_sample_nan_and_its_gradient(bad
         keras_bce.check_inputs(tensor(y), tensor(p), from_logits=from_logits)
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        losses.binary_crossentropy,
+        losses.binary_focal_crossentropy,
+        losses.asymmetric_binary_crossentropy,
+    ],
+)
+@pytest.mark.parametrize("p", [-np.inf, -0.25, 1.5, np.inf, NAN])
+@pytest.mark.parametrize("y", [0.0, 0.5, 1.0])
+def test_no_label_hides_an_impossible_probability(function, p, y):
+    assert np.isnan(to_numpy(function(tensor([[y]]), tensor([[p]]))))
+
+
 def test_smoothing_does_not_hide_an_impossible_label():
     assert np.isnan(to_numpy(Bce(label_smoothing=0.5)(tensor([[1.2]]), tensor([[0.5]]))))
 
