@@ -68,7 +68,7 @@ def standardize(
                 stacklevel=4,
             )
         y_pred, from_logits = logits, True
-    y_true, y_pred = _as_array(y_true, "y_true"), _as_array(y_pred, "y_pred")
+    y_true, y_pred = as_array(y_true, "y_true"), as_array(y_pred, "y_pred")
     y_true, y_pred, mask = _align(y_true, y_pred, mask, rank_1_is_batch)
     rank = len(y_pred.shape)
     if not -rank <= axis < rank:
@@ -77,7 +77,7 @@ def standardize(
             f"y_pred.shape={tuple(y_pred.shape)}."
         )
     if sample_weight is not None:
-        sample_weight = _as_array(sample_weight, "sample_weight")
+        sample_weight = as_array(sample_weight, "sample_weight")
         sample_weight = _align_weight("sample_weight", sample_weight, y_pred.shape, axis)
     if mask is not None:
         mask = _align_weight("mask", mask, y_pred.shape, axis)
@@ -95,18 +95,6 @@ def standardize(
     )
 
 
-def sigmoid_of_logits(y_pred):
-    """Probabilities from logits; a tensor that a sigmoid made already is handed on as it is."""
-    if backend.find_logits(y_pred) is not None:
-        return y_pred
-    y_pred = _as_array(y_pred, "y_pred")
-    probabilities = ops.sigmoid(_to_tensor(y_pred, computing_dtype(y_pred.dtype)))
-    mask = backend.find_mask(y_pred)
-    if mask is not None:
-        probabilities._keras_mask = mask
-    return probabilities
-
-
 def computing_dtype(dtype):
     """float32, or float64 if that was asked for: half precision holds neither a sum nor 1 - p."""
     return "float64" if result_dtype(dtype) == "float64" else "float32"
@@ -119,7 +107,7 @@ def result_dtype(dtype):
     return "float32" if name == "float64" and not backend.has_float64() else name
 
 
-def _as_array(values, name):
+def as_array(values, name):
     """A tensor as it is, anything else as a NumPy array."""
     if ops.is_tensor(values):
         if type(values).__name__ in ("RaggedTensor", "SparseTensor", "BCOO"):
@@ -138,8 +126,8 @@ def _as_array(values, name):
 
 
 def _holds_tensor(values):
-    if isinstance(values, (list, tuple)):
-        return any(_holds_tensor(value) for value in values)
+    while isinstance(values, (list, tuple)) and values:
+        values = values[0]
     return ops.is_tensor(values)
 
 

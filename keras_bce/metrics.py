@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bce import checks, inputs, weighting
+from keras_bce import backend, checks, inputs, weighting
 from keras_bce.accumulator import Accumulator, exact_sum
 from keras_bce.criterion import Criterion
 
@@ -19,7 +19,26 @@ _BLOCK = 1024
 _register = keras.saving.register_keras_serializable(package="keras_bce.metrics")
 
 
-class _SumsMetric(keras.metrics.Metric):
+class _PortableMetric(keras.metrics.Metric):
+    """A metric that is pickled and copied with its state, which Keras's own pickling loses."""
+
+    def reset_states(self):
+        """Forgets everything: `reset_state`, by the name that TensorFlow 2.4 documents."""
+        self.reset_state()
+
+    def __reduce__(self):
+        state = [np.array(ops.convert_to_numpy(variable)) for variable in self.variables]
+        return _restore, (type(self), self.get_config(), state)
+
+
+def _restore(cls, config, state):
+    metric = cls.from_config(config)
+    for variable, value in zip(metric.variables, state, strict=True):
+        variable.assign(value)
+    return metric
+
+
+class _SumsMetric(_PortableMetric):
     """A metric whose state is a vector of exact sums.
 
     Subclasses name them by way of `size`, add to them in `update_state`, and
@@ -36,10 +55,6 @@ class _SumsMetric(keras.metrics.Metric):
 
     def _cast(self, value):
         return ops.cast(value, inputs.result_dtype(self.dtype))
-
-    def reset_states(self):
-        """Forgets everything: `reset_state`, by the name that TensorFlow 2.4 documents."""
-        self.reset_state()
 
     def merge_state(self, metrics):
         """Adds what other metrics have seen, as if this one had seen it as well.
@@ -69,16 +84,6 @@ class _SumsMetric(keras.metrics.Metric):
                 )
         for metric in metrics:
             self._sums.merge(metric._sums.state)
-
-    def __reduce__(self):
-        # Keras's own pickling keeps the arguments, but not the state.
-        return _restore, (type(self), self.get_config(), self._sums.state)
-
-
-def _restore(cls, config, state):
-    metric = cls.from_config(config)
-    metric._sums.state = state
-    return metric
 
 
 @_register
@@ -264,6 +269,9 @@ class CalibrationRatio(_ProbabilityMetric):
 
         result = sum of weight * p / sum of weight * y_true
 
+    Its best value is 1. `EarlyStopping` and `ModelCheckpoint`, which know no such
+    thing, take it for one to be lowered: monitor another.
+
     Args:
         name: The name of the metric.
         dtype: The dtype of the result.
@@ -285,6 +293,7 @@ class CalibrationRatio(_ProbabilityMetric):
         ignore_class=None,
     ):
         super().__init__(name, dtype, from_logits, ignore_class, size=2)
+        self._direction = "down"
 
     def _terms(self, batch):
         weights = batch.weights_or_ones
@@ -377,7 +386,7 @@ class ExpectedCalibrationError(_ProbabilityMetric):
 
 
 @_register
-class FromLogits(keras.metrics.Metric):
+class FromLogits(_PortableMetric):
     """Any Keras metric that wants probabilities, fed with logits.
 
     `compile(metrics=["accuracy"])` on a model that gives logits compares logits
@@ -404,12 +413,14 @@ class FromLogits(keras.metrics.Metric):
         super().__init__(name=name or metric.name, dtype=metric.dtype)
         self.metric = metric
         self._direction = getattr(metric, "_direction", None)
+        # A layer, since layers hand masks on.
+        self._sigmoid = keras.layers.Activation("sigmoid", dtype=inputs.computing_dtype(self.dtype))
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        """Adds a batch to the metric, the sigmoid of its logits."""
-        self.metric.update_state(
-            y_true, inputs.sigmoid_of_logits(y_pred), sample_weight=sample_weight
-        )
+        """Adds a batch to the metric, the sigmoid of its logits; what has one already as it is."""
+        if backend.find_logits(y_pred) is None:
+            y_pred = self._sigmoid(inputs.as_array(y_pred, "y_pred"))
+        self.metric.update_state(y_true, y_pred, sample_weight=sample_weight)
 
     def result(self):
         """The metric's result."""
@@ -419,12 +430,17 @@ class FromLogits(keras.metrics.Metric):
         """Resets the metric."""
         self.metric.reset_state()
 
-    def reset_states(self):
-        """Resets the metric."""
-        self.reset_state()
-
     def merge_state(self, metrics):
-        """Merges the wrapped metrics, where these can be merged."""
+        """Adds what other metrics have seen, if the wrapped metrics can be merged.
+
+        Raises:
+            ValueError: if they cannot, or differ.
+        """
+        if not hasattr(self.metric, "merge_state"):
+            raise ValueError(
+                "`merge_state` needs a wrapped metric that can be merged. Received: a "
+                f"{type(self.metric).__name__}, which has no `merge_state`."
+            )
         self.metric.merge_state([other.metric for other in metrics])
 
     def get_config(self):

@@ -1,5 +1,8 @@
 """Each metric against its formula in float64, and streams longer than float32 can count."""
 
+import copy
+import pickle
+
 import keras
 import numpy as np
 import oracle
@@ -60,7 +63,6 @@ def test_expected_calibration_error_is_that_of_torchmetrics():
     classification = pytest.importorskip("torchmetrics.classification")
     y, given, _, _ = case(3000, from_logits=False)
     theirs = classification.BinaryCalibrationError(n_bins=15, norm="l1")
-    # Theirs takes the larger class's probability; doubled labels make both views one.
     expected = theirs(torch.tensor(given.ravel()), torch.tensor(y.ravel().astype(int)))
     ours = metrics.ExpectedCalibrationError(num_bins=15)(y, given)
     assert numbers(ours)["result"] == pytest.approx(float(expected), rel=1e-5)
@@ -121,12 +123,47 @@ def test_from_logits_wraps_any_metric():
     assert numbers(revived(y, x)) == numbers(wrapped.result())
     wrapped.reset_states()
     assert numbers(wrapped.result()) == {"result": 0.0}
+    for copied in (pickle.loads(pickle.dumps(revived)), copy.deepcopy(revived)):
+        assert numbers(copied.result()) == numbers(revived.result()) != {"result": 0.0}
+    with pytest.raises(ValueError, match="Received: a AUC, which has no `merge_state`"):
+        revived.merge_state([revived])
     first, second = (metrics.FromLogits(metrics.NormalizedEntropy()) for _ in range(2))
     first.update_state(y[:50], x[:50])
     second.update_state(y[50:], x[50:])
     first.merge_state([second])
     whole = metrics.NormalizedEntropy(from_logits=True)(y, x)
     assert numbers(first.result()) == pytest.approx(numbers(whole), rel=1e-6)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_masks_reach_every_metric(wrapped):
+    from test_weighting import masked
+
+    y, x = batch(0, 6, 3)
+    mask = np.arange(6) % 3 != 1
+    if wrapped:
+        kinds = [lambda: metrics.FromLogits(keras.metrics.MeanSquaredError())]
+    else:
+        kinds = [
+            lambda: metrics.NormalizedEntropy(from_logits=True),
+            lambda: metrics.CalibrationRatio(from_logits=True),
+            lambda: metrics.ExpectedCalibrationError(from_logits=True),
+        ]
+    for new in kinds:
+        given = numbers(new()(y, masked(tensor(x), mask)))
+        assert given == pytest.approx(numbers(new()(y[mask], x[mask])), rel=1e-6)
+
+
+def test_known_logits_reach_every_metric():
+    if BACKEND == "jax":
+        pytest.skip("JAX cannot know logits")
+    y, x = batch(0, 50, 1)
+    x = x * 20  # Far beyond where a sigmoid saturates.
+    p = keras.activations.sigmoid(tensor(x))
+    for cls in (metrics.BinaryCrossentropy, metrics.NormalizedEntropy, metrics.CalibrationRatio):
+        assert numbers(cls()(y, p)) == numbers(cls(from_logits=True)(y, x))
+    wrapped = metrics.FromLogits(keras.metrics.MeanSquaredError())
+    assert numbers(wrapped(y, p)) == numbers(keras.metrics.MeanSquaredError()(y, p))
 
 
 class Sums(keras.metrics.Metric):

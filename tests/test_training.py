@@ -92,24 +92,14 @@ def test_label_names_show_in_the_logs_and_early_stopping_knows_every_direction()
         keras_bce.metrics.BinaryCrossentropy("bce", from_logits=True, label_names=["cat", "dog"]),
         keras_bce.metrics.NormalizedEntropy(from_logits=True),
         keras_bce.metrics.ExpectedCalibrationError(from_logits=True),
+        keras_bce.metrics.CalibrationRatio(from_logits=True),
         keras_bce.metrics.FromLogits(keras.metrics.AUC(name="auc")),
     ]
     model.compile("sgd", loss=keras_bce.losses.BinaryCrossentropy(True), metrics=metrics)
-    names = ["bce", "normalized_entropy", "expected_calibration_error", "auc"]
+    names = ["bce", "normalized_entropy", "expected_calibration_error"]
+    names += ["calibration_ratio", "auc"]
     stops = [keras.callbacks.EarlyStopping(f"val_{name}", patience=5) for name in names]
     history = model.fit(x, y, epochs=2, verbose=0, validation_data=(x, y), callbacks=stops).history
     assert {"bce", "bce_cat", "bce_dog", "val_bce_dog"} <= set(history)
     pooled = (history["val_bce_cat"][-1] + history["val_bce_dog"][-1]) / 2
     assert history["val_bce"][-1] == pytest.approx(pooled, rel=1e-6)
-
-
-def test_a_calibration_ratio_has_no_direction_of_its_own_but_a_best_value():
-    """Its best value is 1, neither the least nor the greatest: early stopping must be told."""
-    model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
-    model.compile(
-        loss=keras_bce.losses.BinaryCrossentropy(True),
-        metrics=[keras_bce.metrics.CalibrationRatio(from_logits=True)],
-    )
-    x = np.ones((4, 1), "float32")
-    stop = keras.callbacks.EarlyStopping("calibration_ratio", mode="min")
-    model.fit(x, x, verbose=0, callbacks=[stop])

@@ -19,7 +19,7 @@ def multiply_no_nan(x, weight):
 
 
 def distance(x, negative, positive):
-    above = x.clamp(min=0).mul_(negative)
+    above = x.clamp(min=0) * negative
     both = torch.addcmul(above, x.clamp(max=0), positive, value=-1)
     return both.nan_to_num_(nan=0.0, posinf=torch.inf, neginf=-torch.inf)
 
