@@ -97,16 +97,18 @@ def expectation(y, x, weights, arguments, reduction, kind):
             return value[j] if isinstance(value, list) else 1.0 if value is None else value
 
         label = oracle.smoothed(y[i, j], arguments["label_smoothing"])
-        given = np.clip(x[i, j], -1e6, 1e6)  # mpmath's exponential has no infinity.
-        value = formula(
-            label,
-            float(given),
-            from_logits=arguments["from_logits"],
-            pos_weight=factor("pos_weight"),
-            **own,
-        )
-        infinite = np.isinf(x[i, j]) and value > 1000
-        elements[i, j] = factor("label_weights") * (np.inf if infinite else float(value))
+        fixed = own | {"from_logits": arguments["from_logits"]}
+        fixed["pos_weight"] = factor("pos_weight")
+
+        def value(x, label=label, fixed=fixed):
+            return float(formula(label, x, **fixed))
+
+        if np.isinf(x[i, j]):  # mpmath has no infinity; what still grows out there is infinite.
+            near, far = value(np.sign(x[i, j]) * 1e3), value(np.sign(x[i, j]) * 1e5)
+            elements[i, j] = np.inf if far > 2 * near > 1e-100 else near
+        else:
+            elements[i, j] = value(float(x[i, j]))
+        elements[i, j] *= factor("label_weights")
     numerators, sample_weights, counted = oracle.per_sample(elements, w, present)
     numerators = np.where(impossible, np.nan, numerators)
     if reduction is None:

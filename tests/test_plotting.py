@@ -1,0 +1,47 @@
+"""What the pictures show is what the metrics and losses say."""
+
+import numpy as np
+import pytest
+
+from keras_bce import losses, metrics, plotting
+
+
+@pytest.fixture(autouse=True)
+def plt():
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    yield plt
+    plt.close("all")
+
+
+def test_a_reliability_diagram_shows_the_bins(plt):
+    metric = metrics.ExpectedCalibrationError(num_bins=4)
+    metric.update_state([0, 1, 1, 1], [0.1, 0.2, 1.0, 0.9])
+    ax = plotting.reliability_diagram(metric, label="model")
+    line = ax.lines[1]
+    np.testing.assert_allclose(line.get_xdata(), [0.15, 0.95], rtol=1e-6)
+    np.testing.assert_allclose(line.get_ydata(), [0.5, 1.0], rtol=1e-6)
+    (text,) = ax.get_legend().get_texts()
+    assert text.get_text() == f"model, calibration error {float(metric.result()):.3f}"
+    _, drawn = plt.subplots()
+    assert plotting.reliability_diagram(metric, ax=drawn) is drawn
+
+
+def test_a_reliability_diagram_needs_data():
+    with pytest.raises(ValueError, match="Received: a metric without any"):
+        plotting.reliability_diagram(metrics.ExpectedCalibrationError())
+
+
+def test_loss_curves_show_each_loss():
+    curves = {
+        "log loss": losses.BinaryCrossentropy(reduction=None),
+        "focal": losses.BinaryFocalCrossentropy(reduction=None),
+    }
+    p = np.array([0.25, 0.5])
+    ax = plotting.loss_curves(curves, p)
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), -np.log(p), rtol=1e-6)
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), -((1 - p) ** 2) * np.log(p), rtol=1e-6)
+    assert ax.lines[0].get_linestyle() != ax.lines[1].get_linestyle()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == list(curves)
