@@ -33,8 +33,7 @@ class Accumulator:
 
     def sums(self):
         """The K sums, rounded once."""
-        state = ops.convert_to_tensor(self.variable)
-        return state[0] + state[1]
+        return ops.sum(ops.convert_to_tensor(self.variable), axis=0)
 
     @property
     def state(self):

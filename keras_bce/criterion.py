@@ -24,6 +24,7 @@ class Criterion:
         pos_weight: A number, or one per label: the factor of the positive term.
         label_weights: A number, or one per label: the factor of a label's loss.
         ignore_class: The label that stands for "missing": a number, NaN, or `None`.
+        differentiable: Whether the losses will be differentiated; a metric's are not.
         **arguments: The arguments of `loss` alone, checked already.
     """
 
@@ -37,6 +38,7 @@ class Criterion:
         pos_weight=None,
         label_weights=None,
         ignore_class=None,
+        differentiable=True,
         **arguments,
     ):
         self.loss = loss
@@ -47,6 +49,7 @@ class Criterion:
         self.pos_weight = checks.weights_argument("pos_weight", pos_weight)
         self.label_weights = checks.weights_argument("label_weights", label_weights)
         self.ignore_class = checks.ignore_class_argument(ignore_class)
+        self.differentiable = differentiable
 
     @property
     def config(self):
@@ -91,8 +94,8 @@ class Criterion:
 
     def per_element(self, batch):
         """The weighted loss of each prediction."""
-        return weighting.per_element(batch, self.at(batch))
+        return weighting.per_element(batch, self.at(batch), self.differentiable)
 
     def per_sample(self, batch):
         """The numerator and the weight of each sample: `weighting.Samples`."""
-        return weighting.per_sample(batch, self.at(batch))
+        return weighting.per_sample(batch, self.at(batch), self.differentiable)

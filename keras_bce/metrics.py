@@ -149,6 +149,7 @@ class BinaryCrossentropy(_SumsMetric):
             pos_weight=pos_weight,
             label_weights=label_weights,
             ignore_class=ignore_class,
+            differentiable=False,
         )
         self.label_names = checks.label_names_argument(label_names)
         labels = len(self.label_names or ())
@@ -176,11 +177,11 @@ class BinaryCrossentropy(_SumsMetric):
     def result(self):
         """The mean so far, 0.0 if nothing was seen; with `label_names` a dictionary of means."""
         sums = self._sums.sums()
-        mean = self._cast(weighting.divide(sums[0], sums[1]))
         if not self.label_names:
-            return mean
+            return self._cast(ops.divide_no_nan(*ops.unstack(sums)))
         labels = len(self.label_names)
-        each = self._cast(weighting.divide(sums[2 : 2 + labels], sums[2 + labels :]))
+        mean = self._cast(ops.divide_no_nan(sums[0], sums[1]))
+        each = self._cast(ops.divide_no_nan(sums[2 : 2 + labels], sums[2 + labels :]))
         names = [f"{self.name}_{label}" for label in self.label_names]
         return {self.name: mean, **{name: each[i] for i, name in enumerate(names)}}
 
@@ -196,7 +197,9 @@ class _ProbabilityMetric(_SumsMetric):
     """A metric of labels and probabilities over all predictions, whatever their shape."""
 
     def __init__(self, name, dtype, from_logits, ignore_class, size):
-        criterion = Criterion(from_logits=from_logits, ignore_class=ignore_class)
+        criterion = Criterion(
+            from_logits=from_logits, ignore_class=ignore_class, differentiable=False
+        )
         super().__init__(name, dtype, criterion, size)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -256,8 +259,7 @@ class NormalizedEntropy(_ProbabilityMetric):
 
     def result(self):
         """The ratio so far; NaN if only one class was seen."""
-        sums = self._sums.sums()
-        losses, positives, negatives = sums[0], sums[1], sums[2]
+        losses, positives, negatives = ops.unstack(self._sums.sums())
         total = positives + negatives
         entropy = -(positives * ops.log(positives / total) + negatives * ops.log(negatives / total))
         return self._cast(losses / entropy)
@@ -302,8 +304,8 @@ class CalibrationRatio(_ProbabilityMetric):
 
     def result(self):
         """The ratio so far; NaN while there was no positive label."""
-        sums = self._sums.sums()
-        return self._cast(sums[0] / sums[1])
+        predicted, actual = ops.unstack(self._sums.sums())
+        return self._cast(predicted / actual)
 
 
 @_register
@@ -379,7 +381,7 @@ class ExpectedCalibrationError(_ProbabilityMetric):
     def result(self):
         """The error so far; 0.0 if nothing was seen."""
         columns = ops.reshape(self._sums.sums(), (3, self.num_bins))
-        return self._cast(weighting.divide(ops.sum(ops.abs(columns[2])), ops.sum(columns[0])))
+        return self._cast(ops.divide_no_nan(ops.sum(ops.abs(columns[2])), ops.sum(columns[0])))
 
     def get_config(self):
         return {**super().get_config(), "num_bins": self.num_bins}

@@ -99,13 +99,13 @@ def elements(
     )
 
 
-def per_sample(batch, loss):
+def per_sample(batch, loss, differentiable=True):
     """The numerator and the weight of each sample in `batch`, which are `Elements`."""
     weights, present, axis = batch.weights, batch.present, batch.axis
     if weights is None and batch.label_weights is None and batch.predictions.shape[axis] != 0:
-        numerators = backend.evaluate(loss, batch.labels, batch.predictions, axis)
+        numerators = backend.evaluate(loss, batch.labels, batch.predictions, axis, differentiable)
         return Samples(numerators, None, None)
-    losses = per_element(batch, loss)
+    losses = per_element(batch, loss, differentiable)
     if present is None:
         mean = ops.mean
         counted = None
@@ -121,9 +121,9 @@ def per_sample(batch, loss):
     )
 
 
-def per_element(batch, loss):
+def per_element(batch, loss, differentiable=True):
     """The weighted loss of each prediction in `batch`; exactly 0 for what is left out."""
-    losses = backend.evaluate(loss, batch.labels, batch.predictions, None)
+    losses = backend.evaluate(loss, batch.labels, batch.predictions, None, differentiable)
     if batch.label_weights is not None:
         losses = losses * batch.label_weights
     return losses if batch.weights is None else losses * batch.weights

@@ -106,7 +106,7 @@ def _pair(term, dtype):
     return high, np.asarray(term - float(high), dtype)
 
 
-def evaluate(loss, y, prediction, axis):
+def evaluate(loss, y, prediction, axis, differentiable=True):
     def reduce(values):
         return values if axis is None else jnp.mean(values, axis)
 
@@ -114,9 +114,11 @@ def evaluate(loss, y, prediction, axis):
         # Elementwise, where XLA fuses it into the loop that it runs anyway.
         return reduce(jnp.where((y >= 0) & (y <= 1), at.value, jnp.nan))
 
-    @jax.custom_jvp
-    def differentiable(y, prediction):
+    def value(y, prediction):
         return value_of(y, loss(y, prediction))
+
+    if not differentiable:
+        return value(y, prediction)
 
     def jvp(primals, tangents):
         y, prediction = primals
@@ -130,5 +132,6 @@ def evaluate(loss, y, prediction, axis):
             tangent += reduce(at.label_slope * y_tangent)
         return value, jnp.where(jnp.isnan(value), jnp.nan, 1.0) * tangent
 
-    differentiable.defjvp(jvp, symbolic_zeros=True)
-    return differentiable(y, prediction)
+    value = jax.custom_jvp(value)
+    value.defjvp(jvp, symbolic_zeros=True)
+    return value(y, prediction)

@@ -50,8 +50,12 @@ def exact_sum(values, axis):
 def add_exactly(state, terms):
     # A Python float would first become a float32 one.
     terms = [tf.constant(t, tf.float64) if isinstance(t, float) else t for t in terms]
-    total = tf.concat([tf.reshape(tf.cast(t, tf.float64), [-1]) for t in terms], 0)
-    total += tf.reduce_sum(tf.cast(state, tf.float64), 0)
+    terms = [tf.cast(term, tf.float64) for term in terms]
+    if all(term.shape.rank == 0 for term in terms):
+        added = tf.stack(terms)
+    else:
+        added = tf.concat([tf.reshape(term, [-1]) for term in terms], 0)
+    total = added + tf.reduce_sum(tf.cast(state, tf.float64), 0)
     high = tf.cast(total, state.dtype)
     low = tf.cast(total - tf.cast(high, tf.float64), state.dtype)
     # Of an infinite sum nothing is left over.
@@ -60,27 +64,34 @@ def add_exactly(state, terms):
 
 # AutoGraph would look for Python control flow to convert: there is none that depends on a tensor.
 @tf.autograph.experimental.do_not_convert
-def evaluate(loss, y, prediction, axis):
-    @tf.custom_gradient
-    def differentiable(y, prediction):
-        at = loss(y, prediction)
-        value = at.value
+def evaluate(loss, y, prediction, axis, differentiable=True):
+    if not differentiable:
+        return _value_and_gradient(y, prediction, loss, axis)[0]
+    if tf.executing_eagerly():
+        return _differentiable(y, prediction, loss=loss, axis=axis)
+    # A graph's custom gradient takes no keywords.
+    return tf.custom_gradient(lambda y, x: _value_and_gradient(y, x, loss, axis))(y, prediction)
+
+
+def _value_and_gradient(y, prediction, loss, axis):
+    at = loss(y, prediction)
+    value = at.value
+    if axis is not None:
+        value = tf.reduce_mean(value, axis)
+    value = value * _nan_where_impossible(y, value, axis)
+
+    def gradient(upstream):
+        # NaN, too, wherever the value is: from an impossible label or prediction.
+        upstream = where(tf.math.is_nan(value), value, upstream)
         if axis is not None:
-            value = tf.reduce_mean(value, axis)
-        nan = _nan_where_impossible(y, value, axis)
-        value = value * nan
+            count = prediction.shape[axis] or tf.cast(tf.shape(prediction)[axis], upstream.dtype)
+            upstream = tf.expand_dims(upstream / count, axis)
+        return upstream * at.label_slope, upstream * at.slope
 
-        def gradient(upstream):
-            # NaN, too, wherever the value is: from an impossible label or prediction.
-            upstream = tf.where(tf.math.is_nan(value), value, upstream)
-            if axis is not None:
-                count = tf.cast(tf.shape(prediction)[axis], upstream.dtype)
-                upstream = tf.expand_dims(upstream / count, axis)
-            return upstream * at.label_slope, upstream * at.slope
+    return value, gradient
 
-        return value, gradient
 
-    return differentiable(y, prediction)
+_differentiable = tf.custom_gradient(_value_and_gradient)
 
 
 def _nan_where_impossible(y, value, axis):

@@ -62,10 +62,11 @@ def add_exactly(state, terms):
 _BLOCK = 2**18
 
 
-def evaluate(loss, y, prediction, axis):
-    if torch.is_grad_enabled():
+def evaluate(loss, y, prediction, axis, differentiable=True):
+    if differentiable and torch.is_grad_enabled():
         return _Differentiable.apply(loss, y, prediction, axis)
-    return _value(loss, y, prediction, axis)
+    with torch.no_grad():
+        return _value(loss, y, prediction, axis)
 
 
 def _value(loss, y, prediction, axis):
