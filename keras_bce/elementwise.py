@@ -37,13 +37,21 @@ class Logits:
     def __init__(self, x):
         self.x = x
         self.by_products = backend.where_is_slow()
+
+    @cached_property
+    def nonnegative(self):
+        return self.x >= 0
+
+    @cached_property
+    def minus_magnitude(self):
         if self.by_products:
-            self.minus_magnitude = -abs(x)
-        else:
-            # Not `-abs(x)`, whose derivative at zero is 0: second derivatives pass here.
-            self.nonnegative = x >= 0
-            self.minus_magnitude = backend.where(self.nonnegative, -x, x)
-        self.e = backend.exp(self.minus_magnitude)
+            return -abs(self.x)
+        # Not `-abs(x)`, whose derivative at zero is 0: second derivatives pass here.
+        return backend.where(self.nonnegative, -self.x, self.x)
+
+    @cached_property
+    def e(self):
+        return backend.exp(self.minus_magnitude)
 
     @cached_property
     def log1p_e(self):
