@@ -156,9 +156,14 @@ class Crossentropy:
     def __init__(self, y, prediction, *, link=Probabilities, pos_weight=None):
         self.link = link(prediction)
         self.from_logits = link is Logits
+        self.y = y
         self.pos_weight = pos_weight = _constant(pos_weight, y)
-        self.negative = 1.0 - y
         self.positive = y if pos_weight is None else y * pos_weight
+
+    @property
+    def negative(self):
+        # Not kept: cheap to compute, and large to hold.
+        return 1.0 - self.y
 
     @cached_property
     def _wrong(self):
