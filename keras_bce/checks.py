@@ -48,9 +48,9 @@ def check_inputs(y_true, y_pred=None, *, from_logits=False, ignore_class=None):
     faults = label_faults(y_true, left_out)
     if y_pred is not None:
         y_pred = on_host(y_pred, "y_pred")
-        shapes = y_true.shape, y_pred.shape
-        if y_true.shape != y_pred.shape and {*shapes} != {(n := y_true.size,), (n, 1)}:
-            faults.append(shape_fault(*shapes))
+        shorter, longer = sorted((y_true.shape, y_pred.shape), key=len)
+        if longer not in (shorter, (*shorter, 1)):
+            faults.append(shape_fault(y_true.shape, y_pred.shape))
             left_out = np.False_
         else:
             left_out = left_out.reshape(y_pred.shape)

@@ -178,10 +178,10 @@ class BinaryCrossentropy(_SumsMetric):
         """The mean so far, 0.0 if nothing was seen; with `label_names` a dictionary of means."""
         sums = self._sums.sums()
         if not self.label_names:
-            return self._cast(ops.divide_no_nan(*ops.unstack(sums)))
+            return self._cast(weighting.divide(*ops.unstack(sums)))
         labels = len(self.label_names)
-        mean = self._cast(ops.divide_no_nan(sums[0], sums[1]))
-        each = self._cast(ops.divide_no_nan(sums[2 : 2 + labels], sums[2 + labels :]))
+        mean = self._cast(weighting.divide(sums[0], sums[1]))
+        each = self._cast(weighting.divide(sums[2 : 2 + labels], sums[2 + labels :]))
         names = [f"{self.name}_{label}" for label in self.label_names]
         return {self.name: mean, **{name: each[i] for i, name in enumerate(names)}}
 
@@ -381,7 +381,7 @@ class ExpectedCalibrationError(_ProbabilityMetric):
     def result(self):
         """The error so far; 0.0 if nothing was seen."""
         columns = ops.reshape(self._sums.sums(), (3, self.num_bins))
-        return self._cast(ops.divide_no_nan(ops.sum(ops.abs(columns[2])), ops.sum(columns[0])))
+        return self._cast(weighting.divide(ops.sum(ops.abs(columns[2])), ops.sum(columns[0])))
 
     def get_config(self):
         return {**super().get_config(), "num_bins": self.num_bins}

@@ -85,15 +85,15 @@ def elements(
             used = weight != 0 if used is None else used & (weight != 0)
     if used is not None:
         used = ops.broadcast_to(used, ops.shape(predictions))
-        labels = ops.where(used, labels, 0.0)
-        predictions = ops.where(used, predictions, 0.0)
+        labels = backend.where(used, labels, 0.0)
+        predictions = backend.where(used, predictions, 0.0)
     if present is not None:
         present = ops.broadcast_to(present, ops.shape(predictions))
         weights = ops.cast(present, predictions.dtype) if weights is None else weights
     if weights is not None:
         weights = ops.broadcast_to(weights, ops.shape(predictions))
         if present is not None:
-            weights = ops.where(present, weights, 0.0)
+            weights = backend.where(present, weights, 0.0)
     return Elements(
         labels, predictions, given_dtype, from_logits, weights, present, label_weights, axis
     )
@@ -106,18 +106,13 @@ def per_sample(batch, loss, differentiable=True):
         numerators = backend.evaluate(loss, batch.labels, batch.predictions, axis, differentiable)
         return Samples(numerators, None, None)
     losses = per_element(batch, loss, differentiable)
-    if present is None:
-        mean = ops.mean
-        counted = None
-    else:
-        count = ops.sum(ops.cast(present, losses.dtype), axis=axis)
-        counted = count > 0
-
-        def mean(values, axis):
-            return ops.sum(values, axis=axis) / ops.maximum(count, 1.0)
-
+    ones = ops.ones_like(losses) if present is None else ops.cast(present, losses.dtype)
+    count = ops.sum(ones, axis=axis)
+    divisor = backend.at_least(count, 1.0)
     return Samples(
-        mean(losses, axis=axis), None if weights is None else mean(weights, axis=axis), counted
+        ops.sum(losses, axis=axis) / divisor,
+        None if weights is None else ops.sum(weights, axis=axis) / divisor,
+        None if present is None else count > 0,
     )
 
 
@@ -152,7 +147,7 @@ def probabilities(batch):
     """The probability that each prediction states, NaN if it or its label is impossible."""
     p = ops.sigmoid(batch.predictions) if batch.from_logits else batch.predictions
     possible = (batch.labels >= 0) & (batch.labels <= 1) & (p >= 0) & (p <= 1)
-    return ops.where(possible, p, math.nan)
+    return backend.where(possible, p, math.nan)
 
 
 def sample_count(numerators):
@@ -168,7 +163,7 @@ def divide(total, size):
     if isinstance(size, float):
         return total / size if size else total
     empty = size == 0
-    return ops.where(empty, 0.0, total) / ops.where(empty, 1.0, size)
+    return backend.where(empty, 0.0, total) / backend.where(empty, 1.0, size)
 
 
 def along_axis(name, weights, predictions, axis):

@@ -257,6 +257,14 @@ def test_float64_is_computed_in_float64():
     y, p = np.array([[1.0]]), np.array([[0.1]])
     assert to_numpy(Bce(dtype="float64")(y, p)).item() == pytest.approx(np.log(10), rel=1e-15)
     assert to_numpy(losses.binary_crossentropy(y, p)).item() == pytest.approx(np.log(10), rel=1e-15)
+    settings = {"dtype": "float64", "ignore_class": -1, "pos_weight": [3.0], "label_weights": [7.0]}
+    for reduction in ("mean", "mean_with_sample_weight"):
+        for cls in (losses.BinaryCrossentropy, losses.BinaryFocalCrossentropy):
+            extra = {} if cls is losses.BinaryCrossentropy else {"gamma": 0.0}
+            loss = cls(reduction=reduction, **settings, **extra)(y, p, np.ones(1))
+            assert to_numpy(loss).item() == pytest.approx(21 * np.log(10), rel=1e-15)
+    metric = metrics.BinaryCrossentropy(**settings)(y, p, np.ones(1))
+    assert to_numpy(metric).item() == pytest.approx(21 * np.log(10), rel=1e-15)
 
 
 def test_no_value_on_the_host_is_blamed_where_it_does_not_count():
@@ -308,6 +316,7 @@ def test_smoothing_does_not_hide_an_impossible_label():
 def test_check_inputs_accepts_what_losses_accept():
     keras_bce.check_inputs([0, 1], [[0.5], [0.5]])
     keras_bce.check_inputs([[0], [1]], [0.5, 0.5])
+    keras_bce.check_inputs(np.zeros((2, 3)), np.zeros((2, 3, 1)))
     keras_bce.check_inputs(tensor([[0, -1]]), tensor([[0.5, 9.0]]), ignore_class=-1)
     keras_bce.check_inputs([NAN, 1], [NAN, 0.5], ignore_class=NAN)
     keras_bce.check_inputs([0.0], [1e9], from_logits=True)
