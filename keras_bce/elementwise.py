@@ -28,54 +28,46 @@ from keras_bce import backend
 
 
 class Logits:
-    """A logit `x`: one exponential of `-|x|`, which cannot overflow, gives all the rest.
+    """A logit `x`: the probability of its less likely label, `r = sigmoid(-|x|)`, gives the rest.
 
-    What differs by the sign of `x` is selected; or, where a backend is slow at that,
-    written so that a product does it (`by_products`).
+    Nothing overflows, for `r` is in [0, 1/2], and nothing cancels: what differs by
+    the sign of `x` is pieced together from `step`, 1 or 0, and `r` with a sign.
     """
 
     def __init__(self, x):
         self.x = x
-        self.by_products = backend.where_is_slow()
 
     @cached_property
-    def nonnegative(self):
-        return self.x >= 0
+    def step(self):
+        return backend.step(self.x)
 
     @cached_property
-    def minus_magnitude(self):
-        if self.by_products:
-            return -abs(self.x)
-        # Not `-abs(x)`, whose derivative at zero is 0: second derivatives pass here.
-        return backend.where(self.nonnegative, -self.x, self.x)
+    def r(self):
+        return backend.sigmoid(backend.minus_abs(self.x))
 
     @cached_property
-    def e(self):
-        return backend.exp(self.minus_magnitude)
+    def signed_r(self):
+        return backend.with_sign(self.r, self.x)
 
     @cached_property
-    def log1p_e(self):
-        return backend.log1p(self.e)
+    def log_rest(self):
+        return backend.log1p(-self.r)
 
-    @cached_property
+    @property
     def log_p(self):
-        return backend.at_most(self.x, 0.0) - self.log1p_e
+        return backend.at_most(self.x, 0.0) + self.log_rest
 
-    @cached_property
+    @property
     def log_q(self):
-        return backend.at_most(-self.x, 0.0) - self.log1p_e
+        return backend.at_most(-self.x, 0.0) + self.log_rest
 
     @cached_property
     def p(self):
-        if self.by_products:
-            return backend.sigmoid(self.x)
-        return backend.where(self.nonnegative, 1.0, self.e) / (1.0 + self.e)
+        return self.step - self.signed_r
 
     @cached_property
     def q(self):
-        if self.by_products:
-            return backend.sigmoid(-self.x)
-        return backend.where(self.nonnegative, self.e, 1.0) / (1.0 + self.e)
+        return (1.0 - self.step) + self.signed_r
 
     @property
     def p_slope(self):
@@ -124,12 +116,20 @@ class Probabilities:
     p_slope = 1.0
 
     @property
+    def p_above_floor(self):
+        return backend.at_least(self.p, max(self.p_floor, self.smallest))
+
+    @property
+    def q_above_floor(self):
+        return backend.at_least(self.q, max(self.q_floor, self.smallest))
+
+    @property
     def log_p_slope(self):
-        return 1.0 / backend.at_least(self.p, max(self.p_floor, self.smallest))
+        return 1.0 / self.p_above_floor
 
     @property
     def log_q_slope(self):
-        return -1.0 / backend.at_least(self.q, max(self.q_floor, self.smallest))
+        return -1.0 / self.q_above_floor
 
 
 def _constant(weights, y):
@@ -142,15 +142,14 @@ def _constant(weights, y):
 class Crossentropy:
     """`-(pos_weight * y * log(p) + (1 - y) * log(q))`.
 
-    On logits the two logarithms share `log1p(e)`, `e = exp(-|x|)`:
+    On logits the two logarithms share `log(1 - r)`, `r = sigmoid(-|x|)`:
 
-        value = (positive + negative) * log1p(e) + negative * max(x, 0) + positive * max(-x, 0)
-        slope = negative * p - positive * q
-              = sign(x) * (wrong - (positive + negative) * e / (1 + e))
+        value = against * x - (positive + negative) * log(1 - r)
+        slope = against - (positive + negative) * (r if x >= 0 else -r)
 
-    where `positive = pos_weight * y`, `negative = 1 - y`, and `wrong` is the one
-    that speaks against the prediction's side. An infinite logit on the right
-    side costs nothing, on the wrong side infinitely much.
+    where `positive = pos_weight * y`, `negative = 1 - y`, and `against` is what
+    speaks against the prediction's side: `negative if x >= 0 else -positive`. An
+    infinite logit on the right side costs nothing, on the wrong side infinitely much.
     """
 
     def __init__(self, y, prediction, *, link=Probabilities, pos_weight=None):
@@ -166,8 +165,11 @@ class Crossentropy:
         return 1.0 - self.y
 
     @cached_property
-    def _wrong(self):
-        return backend.where(self.link.nonnegative, self.negative, self.positive)
+    def _against(self):
+        step = self.link.step
+        if self.pos_weight is None:
+            return step - self.y
+        return step * self.negative - (1.0 - step) * self.positive
 
     def _times_both(self, factor):
         """`(positive + negative) * factor`; the sum is 1 where no class weighs more."""
@@ -176,22 +178,17 @@ class Crossentropy:
     @cached_property
     def value(self):
         link = self.link
-        if not self.from_logits:
-            return -(self.positive * link.log_p + self.negative * link.log_q)
-        value = self._times_both(link.log1p_e)
-        if link.by_products:
-            return value + backend.distance(link.x, self.negative, self.positive)
-        return value - backend.multiply_no_nan(link.minus_magnitude, self._wrong)
+        if self.from_logits:
+            against = backend.multiply_no_nan(link.x, self._against)
+            return against - self._times_both(link.log_rest)
+        return (self.y - 1.0) * link.log_q - self.positive * link.log_p
 
     @cached_property
     def slope(self):
         link = self.link
-        if not self.from_logits:
-            return -(self.positive * link.log_p_slope + self.negative * link.log_q_slope)
-        if link.by_products:
-            return self.negative * link.p - self.positive * link.q
-        size = self._wrong - self._times_both(link.e / (1.0 + link.e))
-        return backend.where(link.nonnegative, size, -size)
+        if self.from_logits:
+            return self._against - self._times_both(link.signed_r)
+        return self.negative / link.q_above_floor - self.positive / link.p_above_floor
 
     @property
     def label_slope(self):

@@ -3,12 +3,13 @@
 The backend that Keras runs on when the package is imported is the one used.
 Each gives the same names. Of mathematics, elementwise:
 
-- `exp`, `log`, `log1p`, `power(x, y)`, `sigmoid`, `where(condition, x, y)`;
-- `where_is_slow()`: whether products, where they can do the same, take less time;
+- `log`, `log1p`, `power(x, y)`, `sigmoid`, `where(condition, x, y)`;
 - `at_least(x, low)`, `at_most(x, high)`, of a number; NaN stays NaN;
-- `multiply_no_nan(x, weight)`: their product, and 0 where the weight is 0;
-- `distance(x, negative, positive)`: `negative * max(x, 0) + positive * max(-x, 0)`, and 0
-  where the weight is 0, or `x` is NaN; called only if `where_is_slow()`.
+- `minus_abs(x)`: `-|x|`; `step(x)`: 1 where `x >= 0`, else 0; and `with_sign(size, x)`:
+  `size` where `x >= 0`, else `-size`. At 0 the last two may be 1/2 and 0 instead; the
+  derivatives of all three fit to `step`, at 0 as well;
+- `multiply_no_nan(x, weight)`: their product, and 0 where the weight is 0; where `x` is NaN,
+  it may be 0.
 
 Of everything else:
 
@@ -37,18 +38,19 @@ _NAMES = (
     "at_most",
     "evaluate",
     "exact_sum",
-    "exp",
     "find_logits",
     "find_mask",
     "has_float64",
     "log",
     "log1p",
+    "minus_abs",
     "multiply_no_nan",
     "power",
     "replica_count",
     "sigmoid",
+    "step",
     "where",
-    "where_is_slow",
+    "with_sign",
 )
 
 if keras.config.backend() not in _BACKENDS:
@@ -60,5 +62,3 @@ if keras.config.backend() not in _BACKENDS:
 
 _module = importlib.import_module(f"{__name__}.{keras.config.backend()}")
 globals().update({name: getattr(_module, name) for name in _NAMES})
-if hasattr(_module, "distance"):
-    distance = _module.distance

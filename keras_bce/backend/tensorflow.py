@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-exp, log, log1p, power, sigmoid = tf.exp, tf.math.log, tf.math.log1p, tf.pow, tf.sigmoid
+log, log1p, power, sigmoid = tf.math.log, tf.math.log1p, tf.pow, tf.sigmoid
 at_least, at_most = tf.maximum, tf.minimum
 multiply_no_nan = tf.math.multiply_no_nan
 
@@ -14,8 +14,16 @@ def where(condition, x, y):
     return tf.where(condition, x, y)
 
 
-def where_is_slow():
-    return False
+def minus_abs(x):
+    return tf.minimum(-x, x)  # At 0, where `abs` has no slope, this has that of `-x`.
+
+
+def step(x):
+    return tf.cast(x >= 0.0, x.dtype)
+
+
+def with_sign(size, x):
+    return where(x >= 0.0, size, -size)
 
 
 def find_mask(y_pred):
