@@ -225,7 +225,7 @@ def axis_argument(axis):
 
 
 def weights_argument(name, weights):
-    """A number as it is, one per label as a plain list: what a config can hold."""
+    """A number, or an array of one per label."""
     if weights is None:
         return None
     array = on_host(weights, name).astype("float64")
@@ -234,7 +234,7 @@ def weights_argument(name, weights):
             f"`{name}` must be a number or a list of one number per label, each finite and 0 or "
             f"greater. Received: {name}={weights!r}."
         )
-    return array.tolist()
+    return array if array.ndim else float(array)
 
 
 def label_names_argument(label_names):

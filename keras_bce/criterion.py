@@ -5,12 +5,18 @@ predictions into one numerator and one weight per sample. A loss reduces those, 
 metric accumulates them: with the same arguments they cannot disagree.
 """
 
-from functools import partial
-
 import numpy as np
+from keras import config
 
 from keras_bce import checks, weighting
-from keras_bce.elementwise import Crossentropy, Logits, Probabilities, Smoothed
+from keras_bce.elementwise import (
+    Constant,
+    Crossentropy,
+    Logits,
+    Partial,
+    Probabilities,
+    Smoothed,
+)
 
 
 class Criterion:
@@ -58,8 +64,8 @@ class Criterion:
             "from_logits": self.from_logits,
             "label_smoothing": self.label_smoothing,
             "axis": self.axis,
-            "pos_weight": self.pos_weight,
-            "label_weights": self.label_weights,
+            "pos_weight": _plain(self.pos_weight),
+            "label_weights": _plain(self.label_weights),
             "ignore_class": self.ignore_class,
         }
 
@@ -78,19 +84,24 @@ class Criterion:
 
     def at(self, batch):
         """The elementwise loss as a function of labels and predictions alone."""
-        arguments = dict(self.arguments, link=Probabilities)
-        if batch.from_logits:
-            arguments["link"] = Logits
-        elif batch.given_dtype == "float16":
-            limit = float(np.finfo("float16").max)
-            arguments["link"] = partial(Probabilities, slope_limit=limit)
-        if self.pos_weight is not None:
-            arguments["pos_weight"] = weighting.along_axis(
-                "pos_weight", self.pos_weight, batch.predictions, batch.axis
-            )
+        arguments = dict(self.arguments, link=self._link(batch))
+        pos_weight = weighting.along_axis(
+            "pos_weight", self.pos_weight, batch.predictions, batch.axis
+        )
+        if pos_weight is not None:
+            is_array = isinstance(pos_weight, np.ndarray)
+            arguments["pos_weight"] = Constant(pos_weight) if is_array else pos_weight
         if self.label_smoothing:
-            return partial(Smoothed, loss=self.loss, smoothing=self.label_smoothing, **arguments)
-        return partial(self.loss, **arguments)
+            return Partial(Smoothed, loss=self.loss, smoothing=self.label_smoothing, **arguments)
+        return Partial(self.loss, **arguments)
+
+    def _link(self, batch):
+        if batch.from_logits:
+            return Logits
+        arguments = {"epsilon": config.epsilon()}
+        if batch.given_dtype == "float16":
+            arguments["slope_limit"] = float(np.finfo("float16").max)
+        return Partial(Probabilities, **arguments)
 
     def per_element(self, batch):
         """The weighted loss of each prediction."""
@@ -99,3 +110,7 @@ class Criterion:
     def per_sample(self, batch):
         """The numerator and the weight of each sample: `weighting.Samples`."""
         return weighting.per_sample(batch, self.at(batch), self.differentiable)
+
+
+def _plain(weights):
+    return weights.tolist() if isinstance(weights, np.ndarray) else weights

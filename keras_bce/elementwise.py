@@ -18,13 +18,43 @@ are themselves differentiable, so that second derivatives follow. The numbers ar
 written so that nothing cancels: small losses and small slopes keep their digits.
 """
 
-from functools import cached_property
+from functools import cached_property, partial
 
 import keras
 import numpy as np
-from keras import config, ops
+from keras import ops
 
 from keras_bce import backend
+
+
+class Partial(partial):
+    """A class of this module with its arguments; equal ones can stand in for one another."""
+
+    def __eq__(self, other):
+        return type(other) is Partial and self._key == other._key
+
+    def __hash__(self):
+        return hash(self._key)
+
+    @property
+    def _key(self):
+        return self.func, tuple(self.keywords.items())
+
+
+class Constant:
+    """An array among the arguments of a `Partial`, equal to another by value."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __eq__(self, other):
+        return type(other) is Constant and np.array_equal(self.array, other.array)
+
+    def __hash__(self):
+        return hash(self.array.tobytes())
+
+    def tensor(self, dtype):
+        return ops.convert_to_tensor(self.array.astype(keras.backend.standardize_dtype(dtype)))
 
 
 class Logits:
@@ -94,10 +124,10 @@ class Probabilities:
     be handed on in: an infinite one would turn a saturated sigmoid's zero into NaN.
     """
 
-    def __init__(self, p, slope_limit=np.inf):
+    def __init__(self, p, *, epsilon, slope_limit=np.inf):
         self.p = p
         self.smallest = 1.0 / slope_limit
-        self.p_floor = config.epsilon()
+        self.p_floor = epsilon
         # An epsilon that float32 cannot subtract from 1 counts as its smallest step there.
         self.q_floor = float(max(1.0 - np.float32(1.0 - self.p_floor), 2.0**-24))
 
@@ -132,11 +162,9 @@ class Probabilities:
         return -1.0 / self.q_above_floor
 
 
-def _constant(weights, y):
-    """A NumPy array as a tensor, which must not outlive one evaluation; all else as it is."""
-    if isinstance(weights, np.ndarray):
-        return ops.convert_to_tensor(weights.astype(keras.backend.standardize_dtype(y.dtype)))
-    return weights
+def _factor(pos_weight, y):
+    """A number as it is, a `Constant` as a tensor, which must not outlive one evaluation."""
+    return pos_weight.tensor(y.dtype) if isinstance(pos_weight, Constant) else pos_weight
 
 
 class Crossentropy:
@@ -152,11 +180,11 @@ class Crossentropy:
     infinite logit on the right side costs nothing, on the wrong side infinitely much.
     """
 
-    def __init__(self, y, prediction, *, link=Probabilities, pos_weight=None):
+    def __init__(self, y, prediction, *, link, pos_weight=None):
         self.link = link(prediction)
         self.from_logits = link is Logits
         self.y = y
-        self.pos_weight = pos_weight = _constant(pos_weight, y)
+        self.pos_weight = pos_weight = _factor(pos_weight, y)
         self.positive = y if pos_weight is None else y * pos_weight
 
     @property
@@ -254,9 +282,7 @@ class FocalCrossentropy:
     https://arxiv.org/abs/1708.02002.
     """
 
-    def __init__(
-        self, y, prediction, *, link=Probabilities, pos_weight=None, gamma=2.0, alpha=None
-    ):
+    def __init__(self, y, prediction, *, link, pos_weight=None, gamma=2.0, alpha=None):
         self.crossentropy = Crossentropy(y, prediction, link=link, pos_weight=pos_weight)
         self.link = link = self.crossentropy.link
         self.y = y
@@ -295,7 +321,7 @@ class AsymmetricCrossentropy:
         y,
         prediction,
         *,
-        link=Probabilities,
+        link,
         pos_weight=None,
         gamma_pos=0.0,
         gamma_neg=4.0,
@@ -303,7 +329,7 @@ class AsymmetricCrossentropy:
     ):
         self.from_logits = link is Logits
         self.link = link = link(prediction)
-        self.pos_weight = pos_weight = _constant(pos_weight, y)
+        self.pos_weight = pos_weight = _factor(pos_weight, y)
         self.positive = y if pos_weight is None else y * pos_weight
         self.negative = 1.0 - y
         if clip:

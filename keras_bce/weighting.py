@@ -162,13 +162,12 @@ def divide(total, size):
     """`total / size`, and 0 where the size is 0, in value and in gradient."""
     if isinstance(size, float):
         return total / size if size else total
-    empty = size == 0
-    return backend.where(empty, 0.0, total) / backend.where(empty, 1.0, size)
+    return backend.divide_no_nan(total, size)
 
 
 def along_axis(name, weights, predictions, axis):
-    """A list of one number per label, shaped to broadcast to the predictions; all else as it is."""
-    if not isinstance(weights, list):
+    """An array of one number per label, shaped to broadcast to predictions; all else as it is."""
+    if not isinstance(weights, np.ndarray):
         return weights
     shape = tuple(predictions.shape)
     check_label_count(name, weights, shape, axis)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import oracle
 import pytest
-from differentiation import BACKEND, gradient, tensor, to_numpy
+from differentiation import BACKEND, compiled, gradient, tensor, to_numpy
 
 import keras_bce
 
@@ -35,7 +35,7 @@ def sweep(from_logits, dtype, count=1200):
     return x, exact
 
 
-def errors(from_logits, dtype):
+def errors(from_logits, dtype, xla):
     """The worst error of values and of slopes, in epsilons of the dtype."""
     x, exact = sweep(from_logits, dtype)
     x = keras.ops.expand_dims(x, -1)
@@ -50,6 +50,8 @@ def errors(from_logits, dtype):
         def function(x, y=y):
             return keras_bce.losses.binary_crossentropy(y, x, from_logits=from_logits)
 
+        if xla is not None:
+            function = compiled(function, xla)
         values = to_numpy(keras.ops.cast(function(x), "float32")).astype("float64")
         (slopes,) = gradient(lambda x, f=function: keras.ops.sum(f(x)), x)
         slopes = slopes.astype("float64").ravel()
@@ -64,11 +66,14 @@ def errors(from_logits, dtype):
     return worst_value, worst_slope
 
 
-@pytest.mark.parametrize("dtype", LIMITS)
+@pytest.mark.parametrize(
+    ("dtype", "xla"), [*((dtype, None) for dtype in LIMITS), ("float32", False), ("float32", True)]
+)
 @pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
-def test_values_and_slopes_keep_their_digits(from_logits, dtype, record_property):
-    value, slope = errors(from_logits, dtype)
+def test_values_and_slopes_keep_their_digits(from_logits, dtype, xla, record_property):
+    """`xla` is `None` for the loss as it is called, else the way in which it is compiled."""
+    value, slope = errors(from_logits, dtype, xla)
     record_property("worst", f"{BACKEND} {dtype} value {value:.2f} slope {slope:.2f} eps")
-    print(f"{BACKEND} {dtype} {from_logits=} value {value:.2f} slope {slope:.2f} eps")
+    print(f"{BACKEND} {dtype} {from_logits=} {xla=} value {value:.2f} slope {slope:.2f} eps")
     assert value <= LIMITS[dtype]
     assert slope <= LIMITS[dtype]

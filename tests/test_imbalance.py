@@ -52,8 +52,11 @@ def test_focal_equals_keras_inside(gamma, from_logits):
 EXTREME = [-100.0, -89, -60, -17, -8, -1, -1e-3, 0.0, 1e-3, 1, 8, 17, 60, 89, 100.0]
 
 
-def compare(loss, true_loss, predictions, tolerance=1e-5, **arguments):
-    """Value and slope of each prediction, with hard and soft labels, against 60 digits."""
+def compare(loss, true_loss, predictions, size, tolerance=1e-5, **arguments):
+    """Value and slope of each prediction, with hard and soft labels, against 60 digits.
+
+    `size(label, prediction, value)` is that of the terms of a slope.
+    """
     for label in (0.0, 1.0, 0.25, 0.9):
         x = tensor(np.array(predictions)[:, None])
         y = keras.ops.full_like(x, label)
@@ -63,9 +66,9 @@ def compare(loss, true_loss, predictions, tolerance=1e-5, **arguments):
         true = [float(true_loss(label, x, **arguments)) for x in given]
         true_slopes = [float(oracle.derivative(true_loss, label, x, **arguments)) for x in given]
         np.testing.assert_allclose(values, true, rtol=tolerance, atol=1e-36)
-        # Relative to the size of the slope's terms, of which soft labels have two.
+        # Relative to the size of the slope's terms: soft labels have two, which may cancel.
         scale = [
-            max(abs(s), v * label * (1 - label)) for s, v in zip(true_slopes, true, strict=True)
+            max(abs(s), size(label, x, v)) for s, x, v in zip(true_slopes, given, true, strict=True)
         ]
         error = np.abs(slopes.ravel() - true_slopes)
         assert (error <= tolerance * np.array(scale) + 1e-36).all(), (label, slopes, true_slopes)
@@ -82,7 +85,7 @@ def test_focal_equals_the_formula_everywhere(gamma, alpha):
         pos_weight=2.0,
     )
     arguments = {"from_logits": True, "gamma": gamma, "alpha": alpha, "pos_weight": 2.0}
-    compare(loss, oracle.focal, EXTREME, **arguments)
+    compare(loss, oracle.focal, EXTREME, lambda y, _, value: y * (1 - y) * value, **arguments)
 
 
 @pytest.mark.parametrize("gamma", GAMMAS)
@@ -104,11 +107,18 @@ def test_focal_is_finite_at_infinity(gamma):
 @pytest.mark.parametrize("gammas", [(0.0, 4.0), (1.0, 2.0), (0.5, 0.5), (0.0, 0.0)])
 def test_asymmetric_equals_the_formula(gammas, clip):
     arguments = {"gamma_pos": gammas[0], "gamma_neg": gammas[1], "clip": clip, "pos_weight": 3.0}
-    loss = losses.AsymmetricBinaryCrossentropy(from_logits=True, reduction=None, **arguments)
-    predictions = [x for x in EXTREME if abs(x) <= 60 or not any(gammas)]
-    compare(loss, oracle.asymmetric, predictions, from_logits=True, **arguments)
-    loss = losses.AsymmetricBinaryCrossentropy(reduction=None, **arguments)
-    compare(loss, oracle.asymmetric, [1e-6, 0.04, 0.31, 0.5, 0.51, 0.97, 1 - 1e-6], **arguments)
+    logits = [x for x in EXTREME if abs(x) <= 60 or not any(gammas)]
+    probabilities = [1e-6, 0.04, 0.31, 0.5, 0.51, 0.97, 1 - 1e-6]
+    for from_logits, predictions in ((True, logits), (False, probabilities)):
+        arguments["from_logits"] = from_logits
+
+        def size(y, x, _):
+            """The loss is linear in the label."""
+            slopes = [oracle.derivative(oracle.asymmetric, k, x, **arguments) for k in (0.0, 1.0)]
+            return float(abs(slopes[0]) * (1 - y) + abs(slopes[1]) * y)
+
+        loss = losses.AsymmetricBinaryCrossentropy(reduction=None, **arguments)
+        compare(loss, oracle.asymmetric, predictions, size, **arguments)
 
 
 def test_asymmetric_without_asymmetry_is_cross_entropy():

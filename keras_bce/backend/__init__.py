@@ -5,11 +5,11 @@ Each gives the same names. Of mathematics, elementwise:
 
 - `log`, `log1p`, `power(x, y)`, `sigmoid`, `where(condition, x, y)`;
 - `at_least(x, low)`, `at_most(x, high)`, of a number; NaN stays NaN;
-- `minus_abs(x)`: `-|x|`; `step(x)`: 1 where `x >= 0`, else 0; and `with_sign(size, x)`:
-  `size` where `x >= 0`, else `-size`. At 0 the last two may be 1/2 and 0 instead; the
-  derivatives of all three fit to `step`, at 0 as well;
+- `minus_abs(x)`: `-|x|`; `step(x)`: 1 where `x > 0`, 0 where `x < 0`; and `with_sign(size, x)`:
+  `size` and `-size` there. At 0 the three agree, in value and derivative, to be on one side
+  or on the other, or all of them halfway;
 - `multiply_no_nan(x, weight)`: their product, and 0 where the weight is 0; where `x` is NaN,
-  it may be 0.
+  it may be 0; `divide_no_nan(x, size)`: their quotient, and 0 where the size is 0.
 
 Of everything else:
 
@@ -36,6 +36,7 @@ _NAMES = (
     "add_exactly",
     "at_least",
     "at_most",
+    "divide_no_nan",
     "evaluate",
     "exact_sum",
     "find_logits",

@@ -1,10 +1,14 @@
 """TensorFlow: eager execution, tf.function, XLA and tf.distribute."""
 
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
 import tensorflow as tf
 
-log, log1p, power, sigmoid = tf.math.log, tf.math.log1p, tf.pow, tf.sigmoid
+log, power = tf.math.log, tf.pow
 at_least, at_most = tf.maximum, tf.minimum
-multiply_no_nan = tf.math.multiply_no_nan
+multiply_no_nan, divide_no_nan = tf.math.multiply_no_nan, tf.math.divide_no_nan
 
 
 def where(condition, x, y):
@@ -14,16 +18,36 @@ def where(condition, x, y):
     return tf.where(condition, x, y)
 
 
+def _in_xla():
+    """Whether what is traced now will be compiled by XLA."""
+    return tf.__internal__.get_enclosing_xla_context() is not None
+
+
+def log1p(x):
+    if not _in_xla():
+        return tf.math.log1p(x)
+    # As exact, and faster there: the logarithm of the rounded sum, and of what it rounded off.
+    total = 1.0 + x
+    rounded_off = x - (total - 1.0)
+    return tf.math.log(total) + rounded_off / tf.maximum(total, np.finfo("float32").tiny)
+
+
+def sigmoid(x):
+    # The slope of softplus, for on CPUs `tf.sigmoid` is off by up to four epsilons.
+    return tf.raw_ops.SoftplusGrad(gradients=tf.ones_like(x), features=x)
+
+
 def minus_abs(x):
-    return tf.minimum(-x, x)  # At 0, where `abs` has no slope, this has that of `-x`.
+    # `abs` has no slope at 0; this has that of negative numbers, and `step` counts 0 as one.
+    return -tf.nn.leaky_relu(x, -1.0)
 
 
 def step(x):
-    return tf.cast(x >= 0.0, x.dtype)
+    return tf.cast(x > 0.0, x.dtype)
 
 
 def with_sign(size, x):
-    return where(x >= 0.0, size, -size)
+    return where(x > 0.0, size, -size)
 
 
 def find_mask(y_pred):
@@ -51,59 +75,92 @@ def find_logits(y_pred):
     return None
 
 
-def exact_sum(values, axis):
-    return tf.reduce_sum(tf.cast(values, tf.float64), axis)
+class _Sum(NamedTuple):
+    """A sum still to be made, together with its addition."""
+
+    values: object
+    axis: object
+
+
+exact_sum = _Sum
 
 
 def add_exactly(state, terms):
     # A Python float would first become a float32 one.
     terms = [tf.constant(t, tf.float64) if isinstance(t, float) else t for t in terms]
-    terms = [tf.cast(term, tf.float64) for term in terms]
-    if all(term.shape.rank == 0 for term in terms):
-        added = tf.stack(terms)
-    else:
+    sums = [term if isinstance(term, _Sum) else _Sum(term, None) for term in terms]
+    adder = _adder(tuple(term.axis for term in sums))
+    return _as_graph(adder, state, *(term.values for term in sums))
+
+
+@lru_cache
+def _adder(axes):
+    def add(state, *values):
+        terms = [
+            tf.reduce_sum(tf.cast(x, tf.float64), axis)
+            for x, axis in zip(values, axes, strict=True)
+        ]
         added = tf.concat([tf.reshape(term, [-1]) for term in terms], 0)
-    total = added + tf.reduce_sum(tf.cast(state, tf.float64), 0)
-    high = tf.cast(total, state.dtype)
-    low = tf.cast(total - tf.cast(high, tf.float64), state.dtype)
-    # Of an infinite sum nothing is left over.
-    return tf.stack([high, tf.where(tf.math.is_finite(high), low, 0.0)])
+        total = added + tf.reduce_sum(tf.cast(state, tf.float64), 0)
+        high = tf.cast(total, state.dtype)
+        low = tf.cast(total - tf.cast(high, tf.float64), state.dtype)
+        # Of an infinite sum nothing is left over.
+        return tf.stack([high, tf.where(tf.math.is_finite(high), low, 0.0)])
+
+    return add
 
 
-# AutoGraph would look for Python control flow to convert: there is none that depends on a tensor.
-@tf.autograph.experimental.do_not_convert
 def evaluate(loss, y, prediction, axis, differentiable=True):
-    if not differentiable:
-        return _value_and_gradient(y, prediction, loss, axis)[0]
+    return _as_graph(_kernel(loss, axis, differentiable), y, prediction)
+
+
+def _as_graph(function, *tensors):
+    """`function(*tensors)`; eagerly not op by op, but as a graph, which reuses its memory."""
     if tf.executing_eagerly():
-        return _differentiable(y, prediction, loss=loss, axis=axis)
-    # A graph's custom gradient takes no keywords.
-    return tf.custom_gradient(lambda y, x: _value_and_gradient(y, x, loss, axis))(y, prediction)
+        function = _traced(function, *((x.dtype, x.shape.rank) for x in tensors))
+    return function(*tensors)
 
 
-def _value_and_gradient(y, prediction, loss, axis):
-    at = loss(y, prediction)
-    value = at.value
-    if axis is not None:
-        value = tf.reduce_mean(value, axis)
-    value = value * _nan_where_impossible(y, value, axis)
+@lru_cache
+def _traced(function, *signature):
+    tensors = [tf.TensorSpec([None] * rank, dtype) for dtype, rank in signature]
+    return tf.function(function, autograph=False).get_concrete_function(*tensors)
 
-    def gradient(upstream):
-        # NaN, too, wherever the value is: from an impossible label or prediction.
-        upstream = where(tf.math.is_nan(value), value, upstream)
+
+@lru_cache
+def _kernel(loss, axis, differentiable):
+    def value_and_gradient(y, prediction):
+        at = loss(y, prediction)
+        # XLA fuses all that is done by element into one loop; a reduction would be another.
+        in_xla = _in_xla()
+        value = at.value
+        if in_xla or axis is None:
+            value = _nan_if_impossible(y, y, value)
         if axis is not None:
-            count = prediction.shape[axis] or tf.cast(tf.shape(prediction)[axis], upstream.dtype)
-            upstream = tf.expand_dims(upstream / count, axis)
-        return upstream * at.label_slope, upstream * at.slope
+            value = tf.reduce_mean(value, axis)
+        if not in_xla and axis is not None:
+            value = _nan_if_impossible(tf.reduce_min(y, axis), tf.reduce_max(y, axis), value)
+        slope, label_slope = at.slope, at.label_slope
 
-    return value, gradient
+        def gradient(upstream):
+            # NaN, too, wherever the value is: from an impossible label or prediction.
+            upstream = where(tf.math.is_nan(value), value, upstream)
+            if axis is not None:
+                count = tf.cast(tf.shape(prediction)[axis], upstream.dtype)
+                upstream = tf.expand_dims(upstream / count, axis)
+            return upstream * label_slope, upstream * slope
+
+        return value, gradient
+
+    def value(y, prediction):
+        return value_and_gradient(y, prediction)[0]
+
+    kernel = tf.custom_gradient(value_and_gradient) if differentiable else value
+    # AutoGraph would look for Python control flow: there is none that depends on a tensor.
+    return tf.autograph.experimental.do_not_convert(kernel)
 
 
-_differentiable = tf.custom_gradient(_value_and_gradient)
-
-
-def _nan_where_impossible(y, value, axis):
-    """1, or NaN where a label is outside [0, 1]: by extremes, which cost no elementwise pass."""
-    low, high = (y, y) if axis is None else (tf.reduce_min(y, axis), tf.reduce_max(y, axis))
+def _nan_if_impossible(low, high, value):
+    """The value of labels between `low` and `high`, which must be in [0, 1]."""
     possible = tf.logical_and(low >= 0.0, high <= 1.0)
-    return tf.where(possible, tf.ones_like(value), float("nan"))
+    return where(possible, value, tf.fill(tf.shape(value), tf.constant(float("nan"), value.dtype)))

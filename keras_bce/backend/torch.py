@@ -38,6 +38,11 @@ def multiply_no_nan(x, weight):
     return (x * weight).nan_to_num(nan=0.0, posinf=torch.inf, neginf=-torch.inf)
 
 
+def divide_no_nan(x, size):
+    empty = size == 0
+    return torch.where(empty, 0.0, x) / torch.where(empty, 1.0, size)
+
+
 def find_logits(y_pred):
     return getattr(y_pred, "_keras_logits", None)
 
