@@ -1,138 +1,151 @@
-"""Times the losses and metrics against Keras's own, interleaved in one process.
+"""Times the losses and metrics beside Keras's own and others', interleaved in one process.
 
-    KERAS_BACKEND=tensorflow python benchmarks/run.py [--pairs 11] [--quick]
+    KERAS_BACKEND=tensorflow python benchmarks/run.py [speed] [sizes] [memory] [startup] [plot]
 
-Prints a table of ratios, Keras's time over ours: above 1, ours is faster.
+Prints Markdown tables of ratios: above 1, ours is faster. `sizes` also writes what
+`plot` draws; draw after all backends have been measured. Without a name: `speed`.
 """
 
 import argparse
+import json
 import os
+import pathlib
+import statistics
+import subprocess
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-import numpy as np
-from timing import ratios
+from contenders import BACKEND, loss_cases, metric_case
+from timing import compare, with_progress
 
-import keras_bce
-
-BACKEND = keras.config.backend()
+HERE = pathlib.Path(__file__).parent
 LARGE, SMALL = (40_000, 100), (32, 1)
+SIZES = [(10**k // 100, 100) for k in range(3, 9)]
+WIDE = (100, 10**6)
 
 
-def data(shape, from_logits):
-    """Labels and predictions, logits up to about 16, as tensors."""
-    generator = np.random.default_rng(0)
-    y = (generator.random(shape) < 0.5).astype("float32")
-    x = generator.normal(0, 4, shape).astype("float32")
-    x = x if from_logits else 1 / (1 + np.exp(-x))
-    return keras.ops.convert_to_tensor(y), keras.ops.convert_to_tensor(x)
+def kind(from_logits):
+    return "logits" if from_logits else "probabilities"
 
 
-def tensorflow_modes():
-    import tensorflow as tf
-
-    def with_gradient(loss):
-        def function(y, x):
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                value = loss(y, x)
-            return value, tape.gradient(value, x)
-
-        return function
-
-    def compiled(xla):
-        return lambda function: tf.function(lambda y, x: function(y, x), jit_compile=xla)
-
-    yield "eager", lambda function: function, with_gradient
-    yield "graph", compiled(False), with_gradient
-    yield "XLA", compiled(True), with_gradient
+def size(shape):
+    return "x".join(map(str, shape))
 
 
-def jax_modes():
-    import jax
-
-    def finished(function):
-        function = jax.jit(function)
-        return lambda y, x: jax.block_until_ready(function(y, x))
-
-    def with_gradient(loss):
-        both = jax.value_and_grad(lambda x, y: loss(y, x))
-        return lambda y, x: both(x, y)
-
-    yield "jit", finished, with_gradient
-
-
-def torch_modes():
-    def with_gradient(loss):
-        def function(y, x):
-            x = x.detach().requires_grad_()
-            loss(y, x).backward()
-            return x.grad
-
-        return function
-
-    yield "eager", lambda function: function, with_gradient
+def speed(pairs):
+    """One large batch and one small one, every mode, every contender."""
+    print("| shape | predictions | mode | what | Keras | others | ours, ms |")
+    print("| --- | --- | --- | --- | ---: | --- | ---: |")
+    data = [(shape, from_logits) for shape in (LARGE, SMALL) for from_logits in (True, False)]
+    for shape, from_logits in with_progress(data):
+        cases = [*loss_cases(shape, from_logits), metric_case(shape, from_logits)]
+        for mode, what, functions in cases:
+            functions.pop("memory", None)
+            ratios, ours = compare(functions, pairs)
+            theirs = ratios.pop("keras")
+            others = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
+            cells = (size(shape), kind(from_logits), mode, what, f"{theirs:.2f}", others)
+            print(f"| {' | '.join(cells)} | {ours * 1e3:.3f} |", flush=True)
 
 
-def loss_cases(shape, from_logits):
-    """Name, and a function for each library, of every way to run a loss."""
-    y, x = data(shape, from_logits)
-    libraries = {"keras": keras.losses, "ours": keras_bce.losses}
-    losses = {k: v.BinaryCrossentropy(from_logits=from_logits) for k, v in libraries.items()}
-    for mode, compiled, with_gradient in globals()[f"{BACKEND}_modes"]():
-        for name, wrap in (("loss", lambda loss: loss), ("loss + gradient", with_gradient)):
-            functions = {k: compiled(wrap(loss)) for k, loss in losses.items()}
-            yield f"{mode}, {name}", {k: lambda f=f: f(y, x) for k, f in functions.items()}
+def sizes(pairs):
+    """Loss and gradient from logits, from 10^3 to 10^8 predictions."""
+    print("| predictions | mode | Keras | times the memory floor | ours, ns a prediction |")
+    print("| ---: | --- | ---: | ---: | ---: |")
+    measured = []
+    for shape in with_progress([*SIZES, WIDE]):
+        for mode, _, functions in loss_cases(shape, True, "loss + gradient"):
+            contenders = {name: functions[name] for name in ("ours", "keras", "memory")}
+            ratios, ours = compare(contenders, pairs)
+            count = shape[0] * shape[1]
+            row = {
+                "count": count,
+                "mode": mode,
+                "keras": ratios["keras"],
+                "floor": 1 / ratios["memory"],
+                "nanoseconds": ours / count * 1e9,
+            }
+            cells = [f"{row[k]:.2f}" for k in ("keras", "floor", "nanoseconds")]
+            print(f"| {size(shape)} | {mode} | {' | '.join(cells)} |", flush=True)
+            measured += [row] if shape in SIZES else []
+    path = HERE / f"sizes_{BACKEND}.json"
+    path.write_text(json.dumps(measured, indent=1) + "\n")
 
 
-def metric_cases(shape, from_logits):
-    """The update and result of a metric; on JAX compiled, as its trainer has it."""
-    y, x = data(shape, from_logits)
-    libraries = {"keras": keras.metrics, "ours": keras_bce.metrics}
-    functions = {}
-    for name, library in libraries.items():
-        metric = library.BinaryCrossentropy(from_logits=from_logits)
-        if BACKEND == "jax":
-            import jax
+def memory(_):
+    """Peak bytes a prediction of a value and gradient, each in a process of its own."""
+    print("| predictions | Keras | ours |\n| --- | ---: | ---: |")
+    for predictions in ("logits", "probabilities"):
+        cells = [
+            subprocess.run(
+                [sys.executable, HERE / "memory.py", name, predictions],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout.strip()
+            for name in ("keras", "ours")
+        ]
+        print(f"| {predictions} | {' | '.join(cells)} |", flush=True)
 
-            def step(y, x, metric=metric, state=metric.stateless_reset_state()):  # noqa: B008
-                return metric.stateless_result(metric.stateless_update_state(state, y, x))
 
-            step = jax.jit(step)
-            functions[name] = lambda step=step: jax.block_until_ready(step(y, x))
-        else:
+def startup(pairs):
+    """What `import keras_bce` takes after `import keras`, the median over fresh processes."""
+    code = "import time, keras; t = time.perf_counter(); import keras_bce; "
+    code += "print(time.perf_counter() - t)"
+    times = [
+        float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
+        for _ in range(pairs)
+    ]
+    print(f"import keras_bce adds {statistics.median(times) * 1e3:.0f} ms to import keras")
 
-            def update(metric=metric):
-                metric.update_state(y, x)
-                return metric.result()
 
-            functions[name] = update
-    yield "metric update + result", functions
+def plot(_):
+    """Keras's time over ours, by size, of every backend measured."""
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    styles = {"tensorflow": ("#0072b2", "TensorFlow"), "jax": ("#d55e00", "JAX")}
+    styles["torch"] = ("#009e73", "torch")
+    for path in sorted(HERE.glob("sizes_*.json")):
+        rows = json.loads(path.read_text())
+        color, name = styles[path.stem.removeprefix("sizes_")]
+        for mode, dashes in (("eager", "-"), ("jit", "-"), ("graph", "--"), ("XLA", ":")):
+            points = [(row["count"], row["keras"]) for row in rows if row["mode"] == mode]
+            if points:
+                axes.plot(*zip(*points, strict=True), dashes, color=color, marker="o",
+                          markersize=4, label=f"{name} {mode}")  # fmt: skip
+    axes.axhline(1, color="0.5", linewidth=1)
+    axes.set(
+        xscale="log",
+        yscale="log",
+        xlabel="predictions in a batch",
+        ylabel="Keras's time / ours",
+        title="Loss and gradient from logits: above 1, ours is faster",
+    )
+    ticks = [0.5, 1, 2, 4]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(HERE / "sizes.png", dpi=120)
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parts = {f.__name__: f for f in (speed, sizes, memory, startup, plot)}
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(parts)}")
     parser.add_argument("--pairs", type=int, default=11, help="interleaved rounds, 11 by default")
-    parser.add_argument("--quick", action="store_true", help="the small batch alone")
     arguments = parser.parse_args()
-    print(f"Keras {keras.__version__} on {BACKEND}: its time over ours\n")
-    print("| shape | predictions | what | ratio | Keras, ms |\n| --- | --- | --- | ---: | ---: |")
-    for shape in (SMALL,) if arguments.quick else (LARGE, SMALL):
-        for from_logits in (True, False):
-            for cases in (loss_cases, metric_cases):
-                for name, functions in cases(shape, from_logits):
-                    print(f"\r{shape} {name} ...", end="", file=sys.stderr, flush=True)
-                    result = ratios(functions, pairs=arguments.pairs)
-                    print("\r" + " " * 60 + "\r", end="", file=sys.stderr, flush=True)
-                    kind = "logits" if from_logits else "probabilities"
-                    size = "x".join(map(str, shape))
-                    seconds = result["seconds"] * 1e3
-                    print(
-                        f"| {size} | {kind} | {name} | {result['ours']:.2f} | {seconds:.3f} |",
-                        flush=True,
-                    )
+    unknown = set(arguments.parts) - set(parts)
+    if unknown:
+        parser.error(f"part must be one of {', '.join(parts)}. Received: {', '.join(unknown)}")
+    for name in arguments.parts or ["speed"]:
+        print(f"\nKeras {keras.__version__} on {BACKEND}, {name}: {parts[name].__doc__}\n")
+        parts[name](arguments.pairs)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Medians of interleaved runs: ratios that a noisy machine cannot tilt."""
 
 import statistics
+import sys
 import time
 
 
@@ -11,8 +12,8 @@ def seconds(function, repeat):
     return (time.perf_counter() - start) / repeat
 
 
-def ratios(contenders, pairs=11, least=0.02):
-    """How long each contender takes, relative to the first: the medians over interleaved rounds.
+def compare(contenders, pairs=11, least=0.02):
+    """How long contenders take, next to the first of them.
 
     Args:
         contenders: Functions by name; each must finish what it starts.
@@ -20,8 +21,8 @@ def ratios(contenders, pairs=11, least=0.02):
         least: Seconds that one measurement lasts at least, by repetition.
 
     Returns:
-        By name, the median of (time of the first) / (time of this one): above 1 is faster than
-        the first; and under `"seconds"` the median time of the first.
+        A pair: by name, the median over the rounds of (time of this one) / (time of the first),
+        above 1 if the first is faster; and the median time of the first, in seconds.
     """
     names = list(contenders)
     repeats = {}
@@ -31,11 +32,23 @@ def ratios(contenders, pairs=11, least=0.02):
         repeats[name] = max(1, min(1000, int(least / max(seconds(function, 1), 1e-7))))
     times = {name: [] for name in names}
     for i in range(pairs):
-        for name in names[i % len(names) :] + names[: i % len(names)]:
+        turn = i % len(names)
+        for name in names[turn:] + names[:turn]:
             times[name].append(seconds(contenders[name], repeats[name]))
     first = times[names[0]]
-    medians = {
-        name: statistics.median(a / b for a, b in zip(first, times[name], strict=True))
+    ratios = {
+        name: statistics.median(a / b for a, b in zip(times[name], first, strict=True))
         for name in names[1:]
     }
-    return medians | {"seconds": statistics.median(first)}
+    return ratios, statistics.median(first)
+
+
+def with_progress(cases):
+    """The cases, with a bar on the standard error that says which one runs."""
+    cases = list(cases)
+    for i, case in enumerate(cases):
+        done = 30 * i // len(cases)
+        bar = f"[{'#' * done}{'.' * (30 - done)}] {i + 1}/{len(cases)}"
+        print(f"\r\033[K{bar}", end="", file=sys.stderr, flush=True)
+        yield case
+    print("\r\033[K", end="", file=sys.stderr, flush=True)

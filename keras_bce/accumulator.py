@@ -29,11 +29,11 @@ class Accumulator:
 
     def add(self, *terms):
         """Adds K numbers, in order: what `exact_sum` gives, and Python floats."""
-        self.variable.assign(backend.add_exactly(ops.convert_to_tensor(self.variable), terms))
+        self.variable.assign(backend.add_exactly(self.variable.value, terms))
 
     def sums(self):
         """The K sums, rounded once."""
-        return ops.sum(ops.convert_to_tensor(self.variable), axis=0)
+        return backend.sums(self.variable.value)
 
     @property
     def state(self):

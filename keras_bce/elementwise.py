@@ -72,24 +72,29 @@ class Logits:
         return backend.step(self.x)
 
     @cached_property
+    def minus_magnitude(self):
+        return backend.minus_abs(self.x)
+
+    @cached_property
     def r(self):
-        return backend.sigmoid(backend.minus_abs(self.x))
+        return backend.sigmoid(self.minus_magnitude)
 
     @cached_property
     def signed_r(self):
         return backend.with_sign(self.r, self.x)
 
     @cached_property
-    def log_rest(self):
-        return backend.log1p(-self.r)
+    def minus_log_rest(self):
+        """`-log(1 - r)`."""
+        return backend.softplus(self.minus_magnitude)
 
     @property
     def log_p(self):
-        return backend.at_most(self.x, 0.0) + self.log_rest
+        return backend.at_most(self.x, 0.0) - self.minus_log_rest
 
     @property
     def log_q(self):
-        return backend.at_most(-self.x, 0.0) + self.log_rest
+        return backend.at_most(-self.x, 0.0) - self.minus_log_rest
 
     @cached_property
     def p(self):
@@ -208,7 +213,7 @@ class Crossentropy:
         link = self.link
         if self.from_logits:
             against = backend.multiply_no_nan(link.x, self._against)
-            return against - self._times_both(link.log_rest)
+            return against + self._times_both(link.minus_log_rest)
         return (self.y - 1.0) * link.log_q - self.positive * link.log_p
 
     @cached_property

@@ -3,7 +3,8 @@
 The backend that Keras runs on when the package is imported is the one used.
 Each gives the same names. Of mathematics, elementwise:
 
-- `log`, `log1p`, `power(x, y)`, `sigmoid`, `where(condition, x, y)`;
+- `log`, `log1p`, `power(x, y)`, `where(condition, x, y)`;
+- `sigmoid(x)` and `softplus(x)`, of an `x` that is at most 0;
 - `at_least(x, low)`, `at_most(x, high)`, of a number; NaN stays NaN;
 - `minus_abs(x)`: `-|x|`; `step(x)`: 1 where `x > 0`, 0 where `x < 0`; and `with_sign(size, x)`:
   `size` and `-size` there. At 0 the three agree, in value and derivative, to be on one side
@@ -17,7 +18,7 @@ Of everything else:
   averaged over `axis` (`None` keeps the elements), with its derivative attached;
 - `exact_sum(values, axis)`: a sum in more digits than float32 has, a *term*;
 - `add_exactly(state, terms)`: a state of K pairs, of shape (2, K), with K numbers added to it
-  that come in terms of rank 0 or 1, or as Python floats;
+  that come in terms of rank 0 or 1, or as Python floats; `sums(state)`, those K, rounded once;
 - `find_logits(y_pred)`: the logits that a sigmoid made `y_pred` from, or `None`;
 - `find_mask(y_pred)`: the mask that Keras attached to `y_pred`, or `None`;
 - `has_float64()`: whether it computes in float64 when asked to;
@@ -49,7 +50,9 @@ _NAMES = (
     "power",
     "replica_count",
     "sigmoid",
+    "softplus",
     "step",
+    "sums",
     "where",
     "with_sign",
 )

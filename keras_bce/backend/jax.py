@@ -18,6 +18,10 @@ def multiply_no_nan(x, weight):
     return jnp.where(weight == 0, 0.0, x * weight)
 
 
+def softplus(x):
+    return jnp.log1p(jnp.exp(x))
+
+
 def minus_abs(x):
     return jnp.where(x >= 0, -x, x)
 
@@ -28,6 +32,11 @@ def step(x):
 
 def with_sign(size, x):
     return jnp.where(x >= 0, size, -size)
+
+
+def divide_no_nan(x, size):
+    empty = size == 0
+    return jnp.where(empty, 0.0, x) / jnp.where(empty, 1.0, size)
 
 
 def find_logits(y_pred):
@@ -100,6 +109,10 @@ def add_exactly(state, terms):
     high = total + rest
     # The rest is far smaller than the total: what of it did not fit is exact.
     return jnp.stack([high, _if_finite(high, rest - (high - total))])
+
+
+def sums(state):
+    return state.sum(0)
 
 
 def _if_finite(high, low):

@@ -33,8 +33,13 @@ def log1p(x):
 
 
 def sigmoid(x):
-    # The slope of softplus, for on CPUs `tf.sigmoid` is off by up to four epsilons.
-    return tf.raw_ops.SoftplusGrad(gradients=tf.ones_like(x), features=x)
+    # On CPUs `tf.sigmoid` is off by up to four epsilons.
+    e = tf.exp(x)
+    return e / (1.0 + e)
+
+
+def softplus(x):
+    return log1p(tf.exp(x))
 
 
 def minus_abs(x):
@@ -90,7 +95,7 @@ def add_exactly(state, terms):
     terms = [tf.constant(t, tf.float64) if isinstance(t, float) else t for t in terms]
     sums = [term if isinstance(term, _Sum) else _Sum(term, None) for term in terms]
     adder = _adder(tuple(term.axis for term in sums))
-    return _as_graph(adder, state, *(term.values for term in sums))
+    return _as_graph(adder, tf.convert_to_tensor(state), *(term.values for term in sums))
 
 
 @lru_cache
@@ -108,6 +113,10 @@ def _adder(axes):
         return tf.stack([high, tf.where(tf.math.is_finite(high), low, 0.0)])
 
     return add
+
+
+def sums(state):
+    return tf.reduce_sum(tf.convert_to_tensor(state), 0)
 
 
 def evaluate(loss, y, prediction, axis, differentiable=True):

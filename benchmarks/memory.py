@@ -1,0 +1,37 @@
+"""The most memory that one value and gradient take, in bytes an element beyond their inputs.
+
+    KERAS_BACKEND=jax python benchmarks/memory.py ours logits
+
+Run in a process of its own, since what was freed once is not taken from the system again.
+"""
+
+import pathlib
+import sys
+
+from contenders import data, losses, modes
+
+SHAPE = (200_000, 100)
+
+
+def kilobytes(field):
+    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(field):
+            return int(line.split()[1])
+    raise RuntimeError(f"Linux has no {field} in /proc/self/status.")
+
+
+def peak(contender, from_logits):
+    compiled, with_gradient = next(iter(modes().values()))
+    function = compiled(with_gradient(losses(from_logits)[contender]))
+    y, x = data(SHAPE, from_logits)
+    function(y[:100], x[:100])  # What is made once only.
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # Forgets the peak so far.
+    before = kilobytes("VmRSS")
+    result = function(y, x)
+    after = kilobytes("VmHWM")
+    del result
+    return (after - before) * 1024 / (SHAPE[0] * SHAPE[1])
+
+
+if __name__ == "__main__":
+    print(f"{peak(sys.argv[1], sys.argv[2] == 'logits'):.1f}")
