@@ -33,18 +33,33 @@ def gradient_of_training(library, logit):
     return logit - float(keras.ops.convert_to_numpy(layer.kernel)[0, 0])
 
 
+def draw_penalties(axes):
+    """What both labels cost over p, on an axis that has room for p near 0 and near 1."""
+    doubt = np.logspace(-10, np.log10(0.5), 400)
+    p = np.concatenate([doubt, 1 - doubt[::-1]])
+    held = p[p <= 1 - 2**-24]  # float32 has nothing nearer to 1.
+    losses = {
+        "keras_bce": keras_bce.losses.BinaryCrossentropy(reduction=None),
+        "Keras": keras.losses.BinaryCrossentropy(reduction=None),
+    }
+    for label, formula, place in ((1, "-\\log\\,p", 1e-8), (0, "-\\log(1-p)", 1 - 1e-8)):
+        plotting.loss_curves(losses, held, y_true=label, ax=axes)
+        true = [reference.binary_cross_entropy([label], [x]) for x in p]
+        (line,) = axes.plot(p, true, color="0.6", linewidth=1, zorder=0)
+        axes.annotate(f"label {label}\n${formula}$", (place, 8), ha="center")
+    curves = axes.get_lines()[:2]
+    axes.legend([*curves, line], [*losses, "the formula"], frameon=False, loc="upper center")
+    axes.set(xscale="logit", xlabel="predicted probability p", ylabel="penalty", ylim=(-1, 27))
+    ticks = {1e-8: "$10^{-8}$", 1e-4: "$10^{-4}$", 0.5: "0.5"}
+    ticks |= {1 - 1e-4: "$1-10^{-4}$", 1 - 1e-8: "$1-10^{-8}$"}
+    axes.set_xticks(list(ticks), list(ticks.values()))
+    axes.minorticks_off()
+    axes.set_title("Probabilities: the penalty is Keras's, its ceiling too", fontsize=10)
+
+
 def main():
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.8), layout="constrained")
-
-    doubt = np.logspace(-10, np.log10(0.5), 400)
-    ours = keras_bce.losses.BinaryCrossentropy(reduction=None)
-    keras_own = keras.losses.BinaryCrossentropy(reduction=None)
-    plotting.loss_curves({"keras_bce": ours, "Keras": keras_own}, doubt, y_true=1.0, ax=left)
-    true = [reference.binary_cross_entropy([1], [p]) for p in doubt]
-    left.plot(doubt, true, color="0.6", linewidth=1, zorder=0, label="$-\\log\\,p$")
-    left.set(xscale="log", xlabel="predicted probability p of what is true", ylabel="penalty")
-    left.set_title("Probabilities: the ceiling is that of Keras", fontsize=10)
-    left.legend(frameon=False)
+    draw_penalties(left)
 
     logits = np.arange(0, 21, dtype="float32")
     for i, (name, library) in enumerate({"keras_bce": keras_bce, "Keras": keras}.items()):

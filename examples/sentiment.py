@@ -46,16 +46,9 @@ def encoded(texts, vocabulary):
     return ids
 
 
-def main():
-    texts, y = reviews()
-    split = len(texts) * 4 // 5
-    counts = Counter(word for text in texts[:split] for word in words(text))
-    vocabulary = {word: i + 2 for i, (word, _) in enumerate(counts.most_common(WORDS - 2))}
-    x, x_test = encoded(texts[:split], vocabulary), encoded(texts[split:], vocabulary)
-    print(f"{split:,} reviews to train on, {y.mean():.0%} of them praise", flush=True)
-
-    keras.utils.set_random_seed(0)
-    model = keras.Sequential(
+def learnt_words():
+    """Reviews as numbers of words to one logit: the mean of their vectors, all learnt here."""
+    return keras.Sequential(
         [
             keras.layers.Input((LENGTH,), dtype="int32"),
             keras.layers.Embedding(WORDS, 32, mask_zero=True),
@@ -63,6 +56,10 @@ def main():
             keras.layers.Dense(1),
         ]
     )
+
+
+def train(model, train, test, **arguments):
+    """Fits a model that gives one logit; returns what it measures on the test reviews."""
     model.compile(
         keras.optimizers.Adam(0.005),
         loss=keras_bce.losses.BinaryCrossentropy(from_logits=True),
@@ -72,9 +69,26 @@ def main():
             keras_bce.metrics.ExpectedCalibrationError("ece", from_logits=True),
         ],
     )
-    model.fit(
-        x, y[:split], validation_data=(x_test, y[split:]), epochs=3, batch_size=128, verbose=2
-    )
+    model.fit(*train, validation_data=test, batch_size=128, **arguments)
+    return model.evaluate(*test, verbose=0, return_dict=True)
+
+
+def vocabulary_of(texts):
+    """The most frequent words, from 2 on: 0 pads, and 1 is any other."""
+    counts = Counter(word for text in texts for word in words(text))
+    return {word: i + 2 for i, (word, _) in enumerate(counts.most_common(WORDS - 2))}
+
+
+def main():
+    texts, y = reviews()
+    split = len(texts) * 4 // 5
+    vocabulary = vocabulary_of(texts[:split])
+    x, x_test = encoded(texts[:split], vocabulary), encoded(texts[split:], vocabulary)
+    print(f"{split:,} reviews to train on, {y.mean():.0%} of them praise", flush=True)
+
+    keras.utils.set_random_seed(0)
+    model = learnt_words()
+    train(model, (x, y[:split]), (x_test, y[split:]), epochs=3, verbose=2)
 
     for text in ("A delight from start to end.", "Dull, predictable, and far too long."):
         logit = float(model(encoded([text], vocabulary))[0, 0])
