@@ -90,13 +90,13 @@ def main():
     }
     names = ["recall", "precision", "auc", "bce", "entropy", "ratio", "ece"]
     print(f"\n{'held-out customers':<22}" + "".join(f"{name:>10}" for name in names))
-    figure, axes = plt.subplots(figsize=(5.6, 6.4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(5.6, 6.6), layout="constrained")
     for (name, loss), colour in zip(candidates.items(), plotting.COLOURS, strict=False):
         results, calibration = evaluated(loss, x, y, x_test, y_test)
         print(f"{name:<22}" + "".join(f"{results[key]:10.3f}" for key in names), flush=True)
         plotting.reliability_diagram(calibration, ax=axes, label=name, colour=colour)
     print(READING)
-    axes.set_title("How often customers defaulted for whom it was predicted", fontsize=10)
+    figure.suptitle("How often customers defaulted for whom it was predicted", fontsize=10)
     axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.12))
     path = Path(__file__).with_suffix(".png")
     figure.savefig(path, dpi=130)

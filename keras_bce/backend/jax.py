@@ -19,7 +19,7 @@ def multiply_no_nan(x, weight):
 
 
 def softplus(x):
-    return jnp.log1p(jnp.exp(x))
+    return log1p(jnp.exp(x))
 
 
 def minus_abs(x):

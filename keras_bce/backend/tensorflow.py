@@ -26,10 +26,11 @@ def _in_xla():
 def log1p(x):
     if not _in_xla():
         return tf.math.log1p(x)
-    # As exact, and faster there: the logarithm of the rounded sum, and of what it rounded off.
+    # As exact, and faster there: the logarithm of the sum, and of what that rounded off.
     total = 1.0 + x
-    rounded_off = x - (total - 1.0)
-    return tf.math.log(total) + rounded_off / tf.maximum(total, np.finfo("float32").tiny)
+    # The floor spares a division by 0, and XLA the thought that `1 + x - 1` is `x`.
+    positive = tf.maximum(total, np.finfo("float32").tiny)
+    return tf.math.log(total) + (x - (positive - 1.0)) / positive
 
 
 def sigmoid(x):

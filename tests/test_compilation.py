@@ -1,0 +1,92 @@
+"""What compiling, keeping compiled graphs, and working in blocks must not change."""
+
+import keras
+import numpy as np
+import pytest
+from differentiation import BACKEND, compiled, gradient, tensor, to_numpy
+from instances import batch
+
+from keras_bce import backend, losses
+
+
+@pytest.mark.parametrize("xla", [None, False, True])
+@pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
+@pytest.mark.parametrize("label", [-0.5, 1.5, np.nan])
+def test_an_impossible_label_is_nan_in_its_sample_alone(label, from_logits, xla):
+    y, x = batch(0, 6, 3, from_logits=from_logits)
+    y[2, 1] = label
+    loss = losses.BinaryCrossentropy(from_logits=from_logits, reduction=None)
+    f = loss if xla is None else compiled(loss, xla)
+    hit = np.arange(6) == 2
+    np.testing.assert_array_equal(np.isnan(to_numpy(f(tensor(y), tensor(x)))), hit)
+    _, slopes = gradient(lambda y, x: keras.ops.sum(f(y, x)), tensor(y), tensor(x))
+    np.testing.assert_array_equal(np.isnan(slopes), np.repeat(hit[:, None], 3, axis=1))
+
+
+@pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
+def test_a_large_batch_equals_its_parts(from_logits):
+    """Of more predictions than are worked on at a time."""
+    y, x = batch(1, 6000, 100, from_logits=from_logits)
+    loss = losses.BinaryCrossentropy(from_logits=from_logits, reduction=None)
+
+    def both(y, x):
+        slopes = gradient(lambda x: keras.ops.sum(loss(tensor(y), x)), tensor(x))
+        return to_numpy(loss(tensor(y), tensor(x))), *slopes
+
+    whole, parts = (
+        both(y, x),
+        [both(y[i : i + 1500], x[i : i + 1500]) for i in range(0, 6000, 1500)],
+    )
+    for given, expected in zip(whole, zip(*parts, strict=True), strict=True):
+        np.testing.assert_allclose(given, np.concatenate(expected), rtol=1e-6, atol=1e-9)
+
+
+def test_epsilon_is_that_of_the_call():
+    """Not that of an earlier one, whose compiled graph might have kept it."""
+    loss = losses.BinaryCrossentropy()
+    before = keras.config.epsilon()
+    y, p = tensor([[1.0]]), tensor([[0.0]])
+    try:
+        for epsilon in (1e-7, 1e-3, 1e-5):
+            keras.config.set_epsilon(epsilon)
+            assert float(to_numpy(loss(y, p))) == pytest.approx(-np.log(epsilon), rel=1e-6)
+    finally:
+        keras.config.set_epsilon(before)
+
+
+def test_arguments_are_told_apart():
+    y, x = tensor([[1.0, 1.0]]), tensor([[0.0, 0.0]])
+    for weights in ([1.0, 2.0], [1.0, 3.0], [2.0, 1.0], 2.0, [2.0, 2.0]):
+        loss = losses.BinaryCrossentropy(from_logits=True, pos_weight=weights)
+        expected = np.mean(np.broadcast_to(weights, 2)) * np.log(2)
+        assert float(to_numpy(loss(y, x))) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's graphs")
+def test_equal_losses_share_one_graph_for_every_batch_size():
+    def graphs():
+        return backend._module._traced.cache_info().misses
+
+    arguments = {"from_logits": True, "pos_weight": [1.0, 2.0, 7.0], "label_smoothing": 0.125}
+    before = graphs()
+    for size in (5, 8, 2):
+        y, x = batch(size, size, 3)
+        losses.BinaryCrossentropy(**arguments)(tensor(y), tensor(x))
+        losses.binary_crossentropy(tensor(y), tensor(x), **arguments)
+    assert graphs() == before + 1
+    losses.BinaryCrossentropy(**arguments | {"label_smoothing": 0.25})(tensor(y), tensor(x))
+    assert graphs() == before + 2
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's graphs")
+def test_functions_may_run_eagerly():
+    import tensorflow as tf
+
+    y, x = batch(2, 5, 3)
+    loss = losses.BinaryCrossentropy(from_logits=True)
+    expected = gradient(lambda x: loss(tensor(y), x), tensor(x))
+    tf.config.run_functions_eagerly(True)
+    try:
+        np.testing.assert_allclose(gradient(lambda x: loss(tensor(y), x), tensor(x)), expected)
+    finally:
+        tf.config.run_functions_eagerly(False)
