@@ -10,7 +10,7 @@ import pytest
 from differentiation import BACKEND, compiled, tensor, to_numpy
 from instances import batch, numbers
 
-from keras_bce import metrics
+from keras_bce import backend, metrics
 from keras_bce.accumulator import Accumulator, exact_sum
 
 
@@ -159,6 +159,22 @@ def test_a_wrapped_metric_sees_the_mask_that_it_would_see_without():
     given = numbers(wrapped(y, masked(tensor(x), mask)))
     p = masked(keras.ops.sigmoid(tensor(x)), mask)
     assert given == pytest.approx(numbers(keras.metrics.MeanSquaredError()(y, p)), rel=1e-6)
+
+
+def test_a_wrapped_metric_is_handed_the_mask_itself():
+    from test_weighting import masked
+
+    class Recorder(keras.metrics.Mean):
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.seen.append(to_numpy(backend.find_mask(y_pred)))
+
+    y, x = batch(0, 6, 3)
+    mask = np.arange(6) % 3 != 1
+    recorder = Recorder()
+    recorder.seen = []
+    metrics.FromLogits(recorder).update_state(y, masked(tensor(x), mask))
+    (seen,) = recorder.seen
+    np.testing.assert_array_equal(np.ravel(seen).astype(bool), mask)
 
 
 def test_known_logits_reach_every_metric():
