@@ -89,8 +89,7 @@ class Criterion:
             "pos_weight", self.pos_weight, batch.predictions, batch.axis
         )
         if pos_weight is not None:
-            is_array = isinstance(pos_weight, np.ndarray)
-            arguments["pos_weight"] = Constant(pos_weight) if is_array else pos_weight
+            arguments["pos_weight"] = Constant(np.asarray(pos_weight))
         if self.label_smoothing:
             return Partial(Smoothed, loss=self.loss, smoothing=self.label_smoothing, **arguments)
         return Partial(self.loss, **arguments)

@@ -40,18 +40,18 @@ class Partial(partial):
     def _key(self):
         return self.func, tuple(self.keywords.items())
 
+    def split(self):
+        """The same without its `Constant`s, which are not compared; and those, by name."""
+        constants = {k: v for k, v in self.keywords.items() if isinstance(v, Constant)}
+        rest = {k: v for k, v in self.keywords.items() if k not in constants}
+        return Partial(self.func, **rest), constants
+
 
 class Constant:
-    """An array among the arguments of a `Partial`, equal to another by value."""
+    """An array among the arguments of a `Partial`."""
 
     def __init__(self, array):
         self.array = array
-
-    def __eq__(self, other):
-        return type(other) is Constant and np.array_equal(self.array, other.array)
-
-    def __hash__(self):
-        return hash(self.array.tobytes())
 
     def tensor(self, dtype):
         return ops.convert_to_tensor(self.array.astype(keras.backend.standardize_dtype(dtype)))
@@ -168,7 +168,7 @@ class Probabilities:
 
 
 def _factor(pos_weight, y):
-    """A number as it is, a `Constant` as a tensor, which must not outlive one evaluation."""
+    """A `Constant` as a tensor, which must not outlive one evaluation; all else as it is."""
     return pos_weight.tensor(y.dtype) if isinstance(pos_weight, Constant) else pos_weight
 
 

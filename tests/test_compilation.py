@@ -74,6 +74,8 @@ def test_equal_losses_share_one_graph_for_every_batch_size():
         losses.BinaryCrossentropy(**arguments)(tensor(y), tensor(x))
         losses.binary_crossentropy(tensor(y), tensor(x), **arguments)
     assert graphs() == before + 1
+    losses.BinaryCrossentropy(**arguments | {"pos_weight": [5.0, 3.0, 1.0]})(tensor(y), tensor(x))
+    assert graphs() == before + 1
     losses.BinaryCrossentropy(**arguments | {"label_smoothing": 0.25})(tensor(y), tensor(x))
     assert graphs() == before + 2
 

@@ -121,7 +121,10 @@ def sums(state):
 
 
 def evaluate(loss, y, prediction, axis, differentiable=True):
-    return _as_graph(_kernel(loss, axis, differentiable), y, prediction)
+    # Weights are inputs of the graph, which else would be traced anew for every other weight.
+    loss, constants = loss.split()
+    kernel = _kernel(loss, tuple(constants), axis, differentiable)
+    return _as_graph(kernel, y, prediction, *(c.tensor(y.dtype) for c in constants.values()))
 
 
 def _as_graph(function, *tensors):
@@ -138,9 +141,9 @@ def _traced(function, *signature):
 
 
 @lru_cache
-def _kernel(loss, axis, differentiable):
-    def value_and_gradient(y, prediction):
-        at = loss(y, prediction)
+def _kernel(loss, names, axis, differentiable):
+    def value_and_gradient(y, prediction, *constants):
+        at = loss(y, prediction, **dict(zip(names, constants, strict=True)))
         # XLA fuses all that is done by element into one loop; a reduction would be another.
         in_xla = _in_xla()
         value = at.value
@@ -158,12 +161,12 @@ def _kernel(loss, axis, differentiable):
             if axis is not None:
                 count = tf.cast(tf.shape(prediction)[axis], upstream.dtype)
                 upstream = tf.expand_dims(upstream / count, axis)
-            return upstream * label_slope, upstream * slope
+            return upstream * label_slope, upstream * slope, *(None for _ in constants)
 
         return value, gradient
 
-    def value(y, prediction):
-        return value_and_gradient(y, prediction)[0]
+    def value(*tensors):
+        return value_and_gradient(*tensors)[0]
 
     kernel = tf.custom_gradient(value_and_gradient) if differentiable else value
     # AutoGraph would look for Python control flow: there is none that depends on a tensor.
