@@ -14,8 +14,8 @@ Each gives the same names. Of mathematics, elementwise:
 
 Of everything else:
 
-- `evaluate(loss, y, prediction, axis, differentiable)`: the value of an elementwise loss,
-  averaged over `axis` (`None` keeps the elements), with its derivative attached;
+- `evaluate(loss, y, prediction, axis, differentiable)`: the value of an elementwise loss, which
+  is a `Partial`, averaged over `axis` (`None` keeps the elements), with its derivative attached;
 - `exact_sum(values, axis)`: a sum in more digits than float32 has, a *term*;
 - `add_exactly(state, terms)`: a state of K pairs, of shape (2, K), with K numbers added to it
   that come in terms of rank 0 or 1, or as Python floats; `sums(state)`, those K, rounded once;
