@@ -129,4 +129,4 @@ def metric_case(shape, from_logits):
 
         labels, p = (keras.ops.convert_to_numpy(a).ravel() for a in (y, x))
         functions["sklearn log_loss"] = lambda: log_loss(labels, p)
-    return next(iter(modes())) if BACKEND == "jax" else "eager", "metric", functions
+    return next(iter(modes())), "metric", functions

@@ -105,17 +105,19 @@ def plot(_):
     """Keras's time over ours, by size, of every backend measured."""
     import matplotlib.pyplot as plt
 
+    from keras_bce.plotting import COLOURS
+
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    styles = {"tensorflow": ("#0072b2", "TensorFlow"), "jax": ("#d55e00", "JAX")}
-    styles["torch"] = ("#009e73", "torch")
+    names = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "torch"}
+    colours = dict(zip(names, COLOURS, strict=False))
     for path in sorted(HERE.glob("sizes_*.json")):
         rows = json.loads(path.read_text())
-        color, name = styles[path.stem.removeprefix("sizes_")]
+        backend = path.stem.removeprefix("sizes_")
         for mode, dashes in (("eager", "-"), ("jit", "-"), ("graph", "--"), ("XLA", ":")):
             points = [(row["count"], row["keras"]) for row in rows if row["mode"] == mode]
             if points:
-                axes.plot(*zip(*points, strict=True), dashes, color=color, marker="o",
-                          markersize=4, label=f"{name} {mode}")  # fmt: skip
+                axes.plot(*zip(*points, strict=True), dashes, color=colours[backend],
+                          marker="o", markersize=4, label=f"{names[backend]} {mode}")  # fmt: skip
     axes.axhline(1, color="0.5", linewidth=1)
     axes.set(
         xscale="log",

@@ -45,6 +45,7 @@ def evaluated(loss, x, y, x_test, y_test):
     layers = [keras.layers.Input((3,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(1)]
     model = keras.Sequential(layers)
     wrap = keras_bce.metrics.FromLogits
+    calibration = keras_bce.metrics.ExpectedCalibrationError("ece", from_logits=True, num_bins=10)
     model.compile(
         keras.optimizers.Adam(0.01),
         loss=loss,
@@ -55,12 +56,10 @@ def evaluated(loss, x, y, x_test, y_test):
             keras_bce.metrics.BinaryCrossentropy("bce", from_logits=True),
             keras_bce.metrics.NormalizedEntropy("entropy", from_logits=True),
             keras_bce.metrics.CalibrationRatio("ratio", from_logits=True),
-            keras_bce.metrics.ExpectedCalibrationError("ece", from_logits=True),
+            calibration,
         ],
     )
     model.fit(x, y, epochs=20, batch_size=128, verbose=0)
-    calibration = keras_bce.metrics.ExpectedCalibrationError(from_logits=True, num_bins=10)
-    calibration.update_state(y_test, model.predict(x_test, verbose=0))
     return model.evaluate(x_test, y_test, verbose=0, return_dict=True), calibration
 
 

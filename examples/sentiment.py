@@ -58,8 +58,8 @@ def learnt_words():
     )
 
 
-def train(model, train, test, **arguments):
-    """Fits a model that gives one logit; returns what it measures on the test reviews."""
+def train(model, x, y, **arguments):
+    """Compiles a model that gives one logit, and fits it."""
     model.compile(
         keras.optimizers.Adam(0.005),
         loss=keras_bce.losses.BinaryCrossentropy(from_logits=True),
@@ -69,8 +69,7 @@ def train(model, train, test, **arguments):
             keras_bce.metrics.ExpectedCalibrationError("ece", from_logits=True),
         ],
     )
-    model.fit(*train, validation_data=test, batch_size=128, **arguments)
-    return model.evaluate(*test, verbose=0, return_dict=True)
+    model.fit(x, y, batch_size=128, **arguments)
 
 
 def vocabulary_of(texts):
@@ -88,7 +87,7 @@ def main():
 
     keras.utils.set_random_seed(0)
     model = learnt_words()
-    train(model, (x, y[:split]), (x_test, y[split:]), epochs=3, verbose=2)
+    train(model, x, y[:split], validation_data=(x_test, y[split:]), epochs=3, verbose=2)
 
     for text in ("A delight from start to end.", "Dull, predictable, and far too long."):
         logit = float(model(encoded([text], vocabulary))[0, 0])
