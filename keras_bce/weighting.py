@@ -153,7 +153,7 @@ def probabilities(batch):
 def sample_count(numerators):
     """How many samples there are: a Python number where the shape is known, else a tensor."""
     shape = tuple(numerators.shape)
-    if None not in shape:
+    if all(isinstance(size, int) for size in shape):  # Not `None`, nor one of JAX's symbols.
         return float(math.prod(shape))
     return ops.cast(ops.size(numerators), numerators.dtype)
 

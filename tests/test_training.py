@@ -59,6 +59,32 @@ def test_training_gives_the_weights_that_keras_gives(data, from_logits, weightin
         np.testing.assert_allclose(history[name], expected[name], rtol=1e-3)
 
 
+class Endpoint(keras.layers.Layer):
+    """Takes labels as an input, and adds the loss by itself."""
+
+    def __init__(self, loss):
+        super().__init__()
+        self.loss = loss
+
+    def call(self, labels, predictions):
+        self.add_loss(self.loss(labels, predictions))
+        return predictions
+
+
+def test_a_loss_inside_a_layer_gives_the_weights_that_keras_gives(data):
+    def train(library):
+        keras.utils.set_random_seed(7)
+        x, y = keras.Input((30,)), keras.Input((1,))
+        endpoint = Endpoint(library.losses.BinaryCrossentropy())
+        model = keras.Model([x, y], endpoint(y, keras.layers.Dense(1, "sigmoid")(x)))
+        model.compile(keras.optimizers.Adam(0.01))
+        model.fit(list(data), batch_size=32, epochs=2, verbose=0)
+        return [to_numpy(w) for w in model.trainable_weights]
+
+    for ours, theirs in zip(train(keras_bce), train(keras), strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=2e-3, rtol=0)
+
+
 @pytest.mark.parametrize("mode", MODES.values(), ids=MODES)
 def test_every_mode_of_running_learns(data, mode):
     weights, history = train(keras_bce, data, True, "sample_weight", epochs=2, **mode)
