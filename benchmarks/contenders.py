@@ -104,29 +104,42 @@ def loss_cases(shape, from_logits, only=None):
 
 
 def metric_case(shape, from_logits):
-    """The update and result of a metric; on JAX compiled, as its trainer has it."""
+    """The update and result of a metric; on JAX compiled, state in and out, as its trainer does."""
     y, x = data(shape, from_logits)
     functions = {}
     for name, library in {"ours": keras_bce.metrics, "keras": keras.metrics}.items():
         metric = library.BinaryCrossentropy(from_logits=from_logits)
-        if BACKEND == "jax":
-            import jax
-
-            def step(y, x, metric=metric, state=metric.stateless_reset_state()):  # noqa: B008
-                return metric.stateless_result(metric.stateless_update_state(state, y, x))
-
-            step = jax.jit(step)
-            functions[name] = lambda step=step: jax.block_until_ready(step(y, x))
-        else:
-
-            def update(metric=metric):
-                metric.update_state(y, x)
-                return metric.result()
-
-            functions[name] = update
+        update = _stateless_update if BACKEND == "jax" else _update
+        functions[name] = update(metric, y, x)
     if not from_logits and importlib.util.find_spec("sklearn"):
         from sklearn.metrics import log_loss
 
         labels, p = (keras.ops.convert_to_numpy(a).ravel() for a in (y, x))
         functions["sklearn log_loss"] = lambda: log_loss(labels, p)
     return next(iter(modes())), "metric", functions
+
+
+def _update(metric, y, x):
+    def update():
+        metric.update_state(y, x)
+        return metric.result()
+
+    return update
+
+
+def _stateless_update(metric, y, x):
+    import jax
+
+    @jax.jit
+    def step(state, y, x):
+        state = metric.stateless_update_state(state, y, x)
+        return state, metric.stateless_result(state)
+
+    state = metric.stateless_reset_state()
+
+    def update():
+        nonlocal state
+        state, result = jax.block_until_ready(step(state, y, x))
+        return result
+
+    return update

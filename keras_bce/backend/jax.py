@@ -83,6 +83,16 @@ def two_sum(a, b):
     return total, (a - (total - b_seen)) + (b - b_seen)
 
 
+def _add_pairs(a, b):
+    total, error = two_sum(a[0], b[0])
+    return total, a[1] + b[1] + error
+
+
+#: Terms that are added one by one: in one loop together with what makes them, where a small
+#: batch is done on the spot. Each halving is a loop of its own, of many terms at a time.
+_FEW = 32
+
+
 @partial(jax.jit, static_argnames="axis")
 def exact_sum(values, axis):
     """By a tree of error-free additions, as a pair (high, low)."""
@@ -90,15 +100,18 @@ def exact_sum(values, axis):
     axes = {axis % values.ndim for axis in axes}
     kept = [i for i in range(values.ndim) if i not in axes]
     count, shape = math.prod(values.shape[i] for i in axes), [values.shape[i] for i in kept]
-    # A power of two, at least 1, of terms along the first axis: zeros change no sum.
-    padding = (1 << max(count - 1, 0).bit_length()) - count
+    halvings = max(math.ceil(count / _FEW) - 1, 0).bit_length()
+    # As many terms along the first axis as can be halved so often: zeros change no sum.
+    padding = -count % 2**halvings
     high = jnp.moveaxis(values, kept, range(-len(kept), 0)).reshape([count, *shape])
     high = jnp.pad(high, [(0, padding)] + [(0, 0)] * len(kept))
     low = jnp.zeros_like(high)
-    while (half := len(high) // 2) > 0:
-        high, error = two_sum(high[:half], high[half:])
-        low = low[:half] + low[half:] + error
-    return high[0], _if_finite(high[0], low[0])
+    for _ in range(halvings):
+        half = len(high) // 2
+        high, low = _add_pairs((high[:half], low[:half]), (high[half:], low[half:]))
+    zero = np.zeros((), high.dtype)
+    high, low = jax.lax.reduce((high, low), (zero, zero), _add_pairs, (0,))
+    return high, _if_finite(high, low)
 
 
 def add_exactly(state, terms):
@@ -133,7 +146,7 @@ def evaluate(loss, y, prediction, axis, differentiable=True):
 
     def value_of(y, at):
         # Elementwise, where XLA fuses it into the loop that it runs anyway.
-        return reduce(jnp.where((y >= 0) & (y <= 1), at.value, jnp.nan))
+        return reduce(jnp.where(jnp.clip(y, 0.0, 1.0) == y, at.value, jnp.nan))
 
     def value(y, prediction):
         return value_of(y, loss(y, prediction))
@@ -147,10 +160,9 @@ def evaluate(loss, y, prediction, axis, differentiable=True):
         at = loss(y, prediction)
         value = value_of(y, at)
         tangent = jnp.zeros_like(value)
-        if not isinstance(prediction_tangent, SymbolicZero):
-            tangent += reduce(at.slope * prediction_tangent)
-        if not isinstance(y_tangent, SymbolicZero):
-            tangent += reduce(at.label_slope * y_tangent)
+        for slope, direction in (("slope", prediction_tangent), ("label_slope", y_tangent)):
+            if not isinstance(direction, SymbolicZero):
+                tangent += reduce(getattr(at, slope) * direction)
         return value, jnp.where(jnp.isnan(value), jnp.nan, 1.0) * tangent
 
     value = jax.custom_jvp(value)
