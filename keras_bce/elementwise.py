@@ -72,12 +72,8 @@ class Logits:
         return backend.step(self.x)
 
     @cached_property
-    def minus_magnitude(self):
-        return backend.minus_abs(self.x)
-
-    @cached_property
     def r(self):
-        return backend.sigmoid(self.minus_magnitude)
+        return backend.sigmoid_minus_abs(self.x)
 
     @cached_property
     def signed_r(self):
@@ -86,7 +82,7 @@ class Logits:
     @cached_property
     def minus_log_rest(self):
         """`-log(1 - r)`."""
-        return backend.softplus(self.minus_magnitude)
+        return backend.softplus_minus_abs(self.x)
 
     @property
     def log_p(self):

@@ -102,9 +102,18 @@ def computing_dtype(dtype):
 
 def result_dtype(dtype):
     """The name of a floating dtype the backend has; Keras's default in the place of any other."""
-    name = getattr(dtype, "name", str(dtype)).removeprefix("torch.")
+    name = _name(dtype)
     name = name if "float" in name else config.floatx()
     return "float32" if name == "float64" and not backend.has_float64() else name
+
+
+def cast(values, dtype):
+    """Asks first, since Keras's own takes its time even where there is nothing to do."""
+    return values if _name(values.dtype) == dtype else ops.cast(values, dtype)
+
+
+def _name(dtype):
+    return getattr(dtype, "name", str(dtype)).removeprefix("torch.")
 
 
 def as_array(values, name):
@@ -134,7 +143,7 @@ def _holds_tensor(values):
 def _to_tensor(values, dtype):
     if isinstance(values, np.ndarray):
         return ops.convert_to_tensor(values.astype(dtype), dtype=dtype)
-    return ops.cast(values, dtype)
+    return cast(values, dtype)
 
 
 def _align(y_true, y_pred, mask, rank_1_is_batch):

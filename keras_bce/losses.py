@@ -6,7 +6,6 @@ batch of them. What the classes and functions share is written once, on
 """
 
 import keras
-from keras import ops
 
 from keras_bce import checks, inputs, weighting
 from keras_bce.criterion import Criterion
@@ -34,7 +33,7 @@ class _CriterionLoss(keras.losses.Loss):
     def _reduced(self, y_true, y_pred, sample_weight, reduction):
         batch = self._criterion.elements(y_true, y_pred, sample_weight, dtype=self.dtype)
         loss = weighting.reduce(self._criterion.per_sample(batch), reduction)
-        return ops.cast(loss, inputs.result_dtype(self.dtype))
+        return inputs.cast(loss, inputs.result_dtype(self.dtype))
 
     def get_config(self):
         return {**super().get_config(), "dtype": self.dtype, **self._criterion.config}
@@ -403,7 +402,7 @@ def asymmetric_binary_crossentropy(
 def _each_sample(criterion, y_true, y_pred):
     dtype = inputs.result_dtype(getattr(y_pred, "dtype", None))
     batch = criterion.elements(y_true, y_pred, dtype=dtype, rank_1_is_batch=False)
-    return ops.cast(criterion.per_sample(batch).numerators, dtype)
+    return inputs.cast(criterion.per_sample(batch).numerators, dtype)
 
 
 def _focal(apply_class_balancing, alpha, gamma, **shared):

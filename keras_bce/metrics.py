@@ -54,7 +54,7 @@ class _SumsMetric(_PortableMetric):
         return self._criterion.elements(y_true, y_pred, sample_weight, dtype=self.dtype)
 
     def _cast(self, value):
-        return ops.cast(value, inputs.result_dtype(self.dtype))
+        return inputs.cast(value, inputs.result_dtype(self.dtype))
 
     def merge_state(self, metrics):
         """Adds what other metrics have seen, as if this one had seen it as well.

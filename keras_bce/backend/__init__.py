@@ -4,11 +4,10 @@ The backend that Keras runs on when the package is imported is the one used.
 Each gives the same names. Of mathematics, elementwise:
 
 - `log`, `log1p`, `power(x, y)`, `where(condition, x, y)`;
-- `sigmoid(x)` and `softplus(x)`, of an `x` that is at most 0;
 - `at_least(x, low)`, `at_most(x, high)`, of a number; NaN stays NaN;
-- `minus_abs(x)`: `-|x|`; `step(x)`: 1 where `x > 0`, 0 where `x < 0`; and `with_sign(size, x)`:
-  `size` and `-size` there. At 0 the three agree, in value and derivative, to be on one side
-  or on the other, or all of them halfway;
+- `sigmoid_minus_abs(x)` and `softplus_minus_abs(x)`, of `-|x|`; `step(x)`: 1 where `x > 0`, 0
+  where `x < 0`; and `with_sign(size, x)`: `size` and `-size` there. At 0 they agree, in value
+  and derivative, to be on one side or on the other, or all of them halfway;
 - `multiply_no_nan(x, weight)`: their product, and 0 where the weight is 0; where `x` is NaN,
   it may be 0; `divide_no_nan(x, size)`: their quotient, and 0 where the size is 0.
 
@@ -45,12 +44,11 @@ _NAMES = (
     "has_float64",
     "log",
     "log1p",
-    "minus_abs",
     "multiply_no_nan",
     "power",
     "replica_count",
-    "sigmoid",
-    "softplus",
+    "sigmoid_minus_abs",
+    "softplus_minus_abs",
     "step",
     "sums",
     "where",

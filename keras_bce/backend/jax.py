@@ -10,7 +10,6 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
 log, log1p, power, where = jnp.log, jnp.log1p, jnp.power, jnp.where
-sigmoid = jax.nn.sigmoid
 at_least, at_most = jnp.maximum, jnp.minimum
 
 
@@ -18,12 +17,16 @@ def multiply_no_nan(x, weight):
     return jnp.where(weight == 0, 0.0, x * weight)
 
 
-def softplus(x):
-    return log1p(jnp.exp(x))
-
-
-def minus_abs(x):
+def _minus_abs(x):
     return jnp.where(x >= 0, -x, x)
+
+
+def sigmoid_minus_abs(x):
+    return jax.nn.sigmoid(_minus_abs(x))
+
+
+def softplus_minus_abs(x):
+    return log1p(jnp.exp(_minus_abs(x)))
 
 
 def step(x):

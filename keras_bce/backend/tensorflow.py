@@ -33,19 +33,19 @@ def log1p(x):
     return tf.math.log(total) + (x - (positive - 1.0)) / positive
 
 
-def sigmoid(x):
+def _minus_abs(x):
+    # `abs` has no slope at 0; this has that of negative numbers, and `step` counts 0 as one.
+    return -tf.nn.leaky_relu(x, -1.0)
+
+
+def sigmoid_minus_abs(x):
     # On CPUs `tf.sigmoid` is off by up to four epsilons.
-    e = tf.exp(x)
+    e = tf.exp(_minus_abs(x))
     return e / (1.0 + e)
 
 
-def softplus(x):
-    return log1p(tf.exp(x))
-
-
-def minus_abs(x):
-    # `abs` has no slope at 0; this has that of negative numbers, and `step` counts 0 as one.
-    return -tf.nn.leaky_relu(x, -1.0)
+def softplus_minus_abs(x):
+    return log1p(tf.exp(_minus_abs(x)))
 
 
 def step(x):
