@@ -151,8 +151,8 @@ class Probabilities:
         return backend.at_least(self.p, max(self.p_floor, self.smallest))
 
     @property
-    def q_above_floor(self):
-        return backend.at_least(self.q, max(self.q_floor, self.smallest))
+    def minus_q_above_floor(self):
+        return backend.at_most(self.p - 1.0, -max(self.q_floor, self.smallest))
 
     @property
     def log_p_slope(self):
@@ -160,7 +160,7 @@ class Probabilities:
 
     @property
     def log_q_slope(self):
-        return -1.0 / self.q_above_floor
+        return 1.0 / self.minus_q_above_floor
 
 
 def _factor(pos_weight, y):
@@ -193,6 +193,11 @@ class Crossentropy:
         # Not kept: cheap to compute, and large to hold.
         return 1.0 - self.y
 
+    @property
+    def _minus_negative(self):
+        # With this sign value and slope can share it, in what is compiled for both.
+        return self.y - 1.0
+
     @cached_property
     def _against(self):
         step = self.link.step
@@ -210,14 +215,15 @@ class Crossentropy:
         if self.from_logits:
             against = backend.multiply_no_nan(link.x, self._against)
             return against + self._times_both(link.minus_log_rest)
-        return (self.y - 1.0) * link.log_q - self.positive * link.log_p
+        return self._minus_negative * link.log_q - self.positive * link.log_p
 
     @cached_property
     def slope(self):
         link = self.link
         if self.from_logits:
             return self._against - self._times_both(link.signed_r)
-        return self.negative / link.q_above_floor - self.positive / link.p_above_floor
+        negative = self._minus_negative / link.minus_q_above_floor
+        return negative - self.positive / link.p_above_floor
 
     @property
     def label_slope(self):

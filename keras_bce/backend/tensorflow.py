@@ -53,7 +53,8 @@ def step(x):
 
 
 def with_sign(size, x):
-    return where(x > 0.0, size, -size)
+    # One pass over memory, where a comparison, a negation and a selection are three.
+    return tf.raw_ops.LeakyReluGrad(gradients=size, features=x, alpha=-1.0)
 
 
 def find_mask(y_pred):
@@ -130,13 +131,15 @@ def evaluate(loss, y, prediction, axis, differentiable=True):
 def _as_graph(function, *tensors):
     """`function(*tensors)`; eagerly not op by op, but as a graph, which reuses its memory."""
     if tf.executing_eagerly():
-        function = _traced(function, *((x.dtype, x.shape.rank) for x in tensors))
+        # A size of 1 stays known, for there is nothing to reduce over it.
+        shapes = (tuple(1 if size == 1 else None for size in x.shape) for x in tensors)
+        function = _traced(function, *zip(shapes, (x.dtype for x in tensors), strict=True))
     return function(*tensors)
 
 
 @lru_cache
 def _traced(function, *signature):
-    tensors = [tf.TensorSpec([None] * rank, dtype) for dtype, rank in signature]
+    tensors = [tf.TensorSpec(shape, dtype) for shape, dtype in signature]
     return tf.function(function, autograph=False).get_concrete_function(*tensors)
 
 
