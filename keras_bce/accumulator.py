@@ -27,9 +27,12 @@ class Accumulator:
             shape=(2, size), initializer="zeros", dtype=dtype, name=name
         )
 
-    def add(self, *terms):
-        """Adds K numbers, in order: what `exact_sum` gives, and Python floats."""
-        self.variable.assign(backend.add_exactly(self.variable.value, terms))
+    def add(self, terms, *arguments):
+        """Adds K numbers, in order: what `exact_sum` gives, and Python floats.
+
+        They come as the list `terms(*arguments)`, called in `backend.at_once`.
+        """
+        self.variable.assign(backend.at_once(_added, self.variable.value, terms, *arguments))
 
     def sums(self):
         """The K sums, rounded once."""
@@ -52,6 +55,10 @@ class Accumulator:
         with np.errstate(invalid="ignore"):  # Of an infinite sum nothing is left over.
             low = np.where(np.isfinite(high), total - high, 0.0)
         self.state = np.stack([high, low.astype(dtype)])
+
+
+def _added(state, terms, *arguments):
+    return backend.add_exactly(state, terms(*arguments))
 
 
 def exact_sum(values, axis=None):

@@ -202,9 +202,11 @@ def fraction_argument(name, value):
 def ignore_class_argument(ignore_class):
     if ignore_class is None:
         return None
-    return _number(
+    number = _number(
         "ignore_class", ignore_class, lambda c: not math.isinf(c), "None, a finite number, or NaN"
     )
+    # One NaN for all: another would count as another argument.
+    return math.nan if math.isnan(number) else number
 
 
 def reduction_argument(reduction):

@@ -8,15 +8,8 @@ metric accumulates them: with the same arguments they cannot disagree.
 import numpy as np
 from keras import config
 
-from keras_bce import checks, weighting
-from keras_bce.elementwise import (
-    Constant,
-    Crossentropy,
-    Logits,
-    Partial,
-    Probabilities,
-    Smoothed,
-)
+from keras_bce import checks, inputs, weighting
+from keras_bce.elementwise import Crossentropy, Logits, Partial, Probabilities, Smoothed
 
 
 class Criterion:
@@ -47,8 +40,6 @@ class Criterion:
         differentiable=True,
         **arguments,
     ):
-        self.loss = loss
-        self.arguments = arguments
         self.from_logits = bool(from_logits)
         self.label_smoothing = checks.label_smoothing_argument(label_smoothing)
         self.axis = checks.axis_argument(axis)
@@ -56,6 +47,9 @@ class Criterion:
         self.label_weights = checks.weights_argument("label_weights", label_weights)
         self.ignore_class = checks.ignore_class_argument(ignore_class)
         self.differentiable = differentiable
+        self.loss = Partial(loss, **arguments)
+        if self.label_smoothing:
+            self.loss = Partial(Smoothed, loss=loss, smoothing=self.label_smoothing, **arguments)
 
     @property
     def config(self):
@@ -69,46 +63,43 @@ class Criterion:
             "ignore_class": self.ignore_class,
         }
 
-    def elements(self, y_true, y_pred, sample_weight=None, **reading):
-        """The predictions of a batch, one by one: `weighting.Elements`."""
-        return weighting.elements(
+    def batch(self, y_true, y_pred, sample_weight=None, **reading):
+        """What a loss or a metric was called with, as a `weighting.Batch`."""
+        given = inputs.standardize(
             y_true,
             y_pred,
             sample_weight,
             from_logits=self.from_logits,
             axis=self.axis,
             ignore_class=self.ignore_class,
-            label_weights=self.label_weights,
             **reading,
         )
 
-    def at(self, batch):
-        """The elementwise loss as a function of labels and predictions alone."""
-        arguments = dict(self.arguments, link=self._link(batch))
-        pos_weight = weighting.along_axis(
-            "pos_weight", self.pos_weight, batch.predictions, batch.axis
+        def along_axis(name):
+            return weighting.along_axis(name, getattr(self, name), given.predictions, self.axis)
+
+        return weighting.Batch(
+            labels=given.labels,
+            predictions=given.predictions,
+            weights=given.sample_weight,
+            present=given.mask,
+            label_weights=along_axis("label_weights"),
+            pos_weight=along_axis("pos_weight"),
+            ignore_class=self.ignore_class,
+            axis=self.axis,
+            loss=self.loss,
+            link=_link(given),
+            differentiable=self.differentiable,
         )
-        if pos_weight is not None:
-            arguments["pos_weight"] = Constant(np.asarray(pos_weight))
-        if self.label_smoothing:
-            return Partial(Smoothed, loss=self.loss, smoothing=self.label_smoothing, **arguments)
-        return Partial(self.loss, **arguments)
 
-    def _link(self, batch):
-        if batch.from_logits:
-            return Logits
-        arguments = {"epsilon": config.epsilon()}
-        if batch.given_dtype == "float16":
-            arguments["slope_limit"] = float(np.finfo("float16").max)
-        return Partial(Probabilities, **arguments)
 
-    def per_element(self, batch):
-        """The weighted loss of each prediction."""
-        return weighting.per_element(batch, self.at(batch), self.differentiable)
-
-    def per_sample(self, batch):
-        """The numerator and the weight of each sample: `weighting.Samples`."""
-        return weighting.per_sample(batch, self.at(batch), self.differentiable)
+def _link(given):
+    if given.from_logits:
+        return Logits
+    arguments = {"epsilon": config.epsilon()}
+    if given.given_dtype == "float16":
+        arguments["slope_limit"] = float(np.finfo("float16").max)
+    return Partial(Probabilities, **arguments)
 
 
 def _plain(weights):

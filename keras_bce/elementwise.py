@@ -20,7 +20,6 @@ written so that nothing cancels: small losses and small slopes keep their digits
 
 from functools import cached_property, partial
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -28,7 +27,7 @@ from keras_bce import backend
 
 
 class Partial(partial):
-    """A class of this module with its arguments; equal ones can stand in for one another."""
+    """A function or class with its arguments; equal ones can stand in for one another."""
 
     def __eq__(self, other):
         return type(other) is Partial and self._key == other._key
@@ -39,22 +38,6 @@ class Partial(partial):
     @property
     def _key(self):
         return self.func, tuple(self.keywords.items())
-
-    def split(self):
-        """The same without its `Constant`s, which are not compared; and those, by name."""
-        constants = {k: v for k, v in self.keywords.items() if isinstance(v, Constant)}
-        rest = {k: v for k, v in self.keywords.items() if k not in constants}
-        return Partial(self.func, **rest), constants
-
-
-class Constant:
-    """An array among the arguments of a `Partial`."""
-
-    def __init__(self, array):
-        self.array = array
-
-    def tensor(self, dtype):
-        return ops.convert_to_tensor(self.array.astype(keras.backend.standardize_dtype(dtype)))
 
 
 class Logits:
@@ -163,9 +146,9 @@ class Probabilities:
         return 1.0 / self.minus_q_above_floor
 
 
-def _factor(pos_weight, y):
-    """A `Constant` as a tensor, which must not outlive one evaluation; all else as it is."""
-    return pos_weight.tensor(y.dtype) if isinstance(pos_weight, Constant) else pos_weight
+def _factor(pos_weight):
+    """An array as a tensor, which on JAX must not outlive one evaluation; all else as it is."""
+    return ops.convert_to_tensor(pos_weight) if isinstance(pos_weight, np.ndarray) else pos_weight
 
 
 class Crossentropy:
@@ -185,7 +168,7 @@ class Crossentropy:
         self.link = link(prediction)
         self.from_logits = link is Logits
         self.y = y
-        self.pos_weight = pos_weight = _factor(pos_weight, y)
+        self.pos_weight = pos_weight = _factor(pos_weight)
         self.positive = y if pos_weight is None else y * pos_weight
 
     @property
@@ -336,7 +319,7 @@ class AsymmetricCrossentropy:
     ):
         self.from_logits = link is Logits
         self.link = link = link(prediction)
-        self.pos_weight = pos_weight = _factor(pos_weight, y)
+        self.pos_weight = pos_weight = _factor(pos_weight)
         self.positive = y if pos_weight is None else y * pos_weight
         self.negative = 1.0 - y
         if clip:

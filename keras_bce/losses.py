@@ -31,9 +31,8 @@ class _CriterionLoss(keras.losses.Loss):
         return self._reduced(y_true, y_pred, None, None)
 
     def _reduced(self, y_true, y_pred, sample_weight, reduction):
-        batch = self._criterion.elements(y_true, y_pred, sample_weight, dtype=self.dtype)
-        loss = weighting.reduce(self._criterion.per_sample(batch), reduction)
-        return inputs.cast(loss, inputs.result_dtype(self.dtype))
+        batch = self._criterion.batch(y_true, y_pred, sample_weight, dtype=self.dtype)
+        return inputs.cast(weighting.reduced(batch, reduction), inputs.result_dtype(self.dtype))
 
     def get_config(self):
         return {**super().get_config(), "dtype": self.dtype, **self._criterion.config}
@@ -401,8 +400,8 @@ def asymmetric_binary_crossentropy(
 
 def _each_sample(criterion, y_true, y_pred):
     dtype = inputs.result_dtype(getattr(y_pred, "dtype", None))
-    batch = criterion.elements(y_true, y_pred, dtype=dtype, rank_1_is_batch=False)
-    return inputs.cast(criterion.per_sample(batch).numerators, dtype)
+    batch = criterion.batch(y_true, y_pred, dtype=dtype, rank_1_is_batch=False)
+    return inputs.cast(weighting.reduced(batch, None), dtype)
 
 
 def _focal(apply_class_balancing, alpha, gamma, **shared):

@@ -12,6 +12,7 @@ from keras import ops
 from keras_bce import backend, checks, inputs, weighting
 from keras_bce.accumulator import Accumulator, exact_sum
 from keras_bce.criterion import Criterion
+from keras_bce.elementwise import Partial
 
 #: Predictions whose sums a calibration error takes in float32 alone.
 _BLOCK = 1024
@@ -41,17 +42,22 @@ def _restore(cls, config, state):
 class _SumsMetric(_PortableMetric):
     """A metric whose state is a vector of exact sums.
 
-    Subclasses name them by way of `size`, add to them in `update_state`, and
-    compute from them in `result`.
+    Subclasses say how many these are, and `terms`, a function that gives what a
+    batch adds to them; and they compute from them in `result`.
     """
 
-    def __init__(self, name, dtype, criterion, size):
+    def __init__(self, name, dtype, criterion, size, terms):
         super().__init__(name=name, dtype=dtype)
         self._criterion = criterion
+        self._terms = terms
         self._sums = Accumulator(self, size, inputs.computing_dtype(self.dtype))
 
-    def _elements(self, y_true, y_pred, sample_weight):
-        return self._criterion.elements(y_true, y_pred, sample_weight, dtype=self.dtype)
+    def _batch(self, y_true, y_pred, sample_weight):
+        return self._criterion.batch(y_true, y_pred, sample_weight, dtype=self.dtype)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Adds a batch; the arguments are those of a call of `losses.BinaryCrossentropy`."""
+        self._sums.add(_selected, self._terms, self._batch(y_true, y_pred, sample_weight))
 
     def _cast(self, value):
         return inputs.cast(value, inputs.result_dtype(self.dtype))
@@ -84,6 +90,10 @@ class _SumsMetric(_PortableMetric):
                 )
         for metric in metrics:
             self._sums.merge(metric._sums.state)
+
+
+def _selected(terms, batch):
+    return terms(weighting.selected(batch))
 
 
 @_register
@@ -153,26 +163,16 @@ class BinaryCrossentropy(_SumsMetric):
         )
         self.label_names = checks.label_names_argument(label_names)
         labels = len(self.label_names or ())
-        super().__init__(name, dtype, criterion, size=2 + 2 * labels)
+        terms = _means_by_label if labels else _means
+        super().__init__(name, dtype, criterion, size=2 + 2 * labels, terms=terms)
         self._direction = "down"
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        """Adds a batch; the arguments are those of a call of the loss."""
-        batch = self._elements(y_true, y_pred, sample_weight)
-        samples = self._criterion.per_sample(batch)
-        terms = [exact_sum(samples.numerators), self._weight(samples)]
+    def _batch(self, *arguments):
+        batch = super()._batch(*arguments)
         if self.label_names:
             shape = tuple(batch.predictions.shape)
             weighting.check_label_count("label_names", self.label_names, shape, batch.axis)
-            axes = tuple(i for i in range(len(shape)) if i != batch.axis % len(shape))
-            terms.append(exact_sum(self._criterion.per_element(batch), axes))
-            terms.append(exact_sum(batch.weights_or_ones, axes))
-        self._sums.add(*terms)
-
-    def _weight(self, samples):
-        if samples.weights is None:
-            return weighting.sample_count(samples.numerators)
-        return exact_sum(samples.weights)
+        return batch
 
     def result(self):
         """The mean so far, 0.0 if nothing was seen; with `label_names` a dictionary of means."""
@@ -193,19 +193,30 @@ class BinaryCrossentropy(_SumsMetric):
         }
 
 
+def _means(batch):
+    samples = weighting.per_sample(batch)
+    if samples.weights is None:
+        weight = weighting.sample_count(samples.numerators)
+    else:
+        weight = exact_sum(samples.weights)
+    return [exact_sum(samples.numerators), weight]
+
+
+def _means_by_label(batch):
+    rank = len(batch.predictions.shape)
+    axes = tuple(i for i in range(rank) if i != batch.axis % rank)
+    columns = (weighting.per_element(batch), batch.weights_or_ones)
+    return [*_means(batch), *(exact_sum(column, axes) for column in columns)]
+
+
 class _ProbabilityMetric(_SumsMetric):
     """A metric of labels and probabilities over all predictions, whatever their shape."""
 
-    def __init__(self, name, dtype, from_logits, ignore_class, size):
+    def __init__(self, name, dtype, from_logits, ignore_class, size, terms):
         criterion = Criterion(
             from_logits=from_logits, ignore_class=ignore_class, differentiable=False
         )
-        super().__init__(name, dtype, criterion, size)
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        """Adds a batch; the arguments are those of a call of `losses.BinaryCrossentropy`."""
-        batch = self._elements(y_true, y_pred, sample_weight)
-        self._sums.add(*self._terms(batch))
+        super().__init__(name, dtype, criterion, size, terms)
 
     def get_config(self):
         config = self._criterion.config
@@ -249,13 +260,8 @@ class NormalizedEntropy(_ProbabilityMetric):
         *,
         ignore_class=None,
     ):
-        super().__init__(name, dtype, from_logits, ignore_class, size=3)
+        super().__init__(name, dtype, from_logits, ignore_class, size=3, terms=_entropies)
         self._direction = "down"
-
-    def _terms(self, batch):
-        weights, labels = batch.weights_or_ones, batch.labels
-        columns = (self._criterion.per_element(batch), weights * labels, weights * (1.0 - labels))
-        return [exact_sum(column) for column in columns]
 
     def result(self):
         """The ratio so far; NaN if only one class was seen."""
@@ -263,6 +269,12 @@ class NormalizedEntropy(_ProbabilityMetric):
         total = positives + negatives
         entropy = -(positives * ops.log(positives / total) + negatives * ops.log(negatives / total))
         return self._cast(losses / entropy)
+
+
+def _entropies(batch):
+    weights, labels = batch.weights_or_ones, batch.labels
+    columns = (weighting.per_element(batch), weights * labels, weights * (1.0 - labels))
+    return [exact_sum(column) for column in columns]
 
 
 @_register
@@ -294,18 +306,19 @@ class CalibrationRatio(_ProbabilityMetric):
         *,
         ignore_class=None,
     ):
-        super().__init__(name, dtype, from_logits, ignore_class, size=2)
+        super().__init__(name, dtype, from_logits, ignore_class, size=2, terms=_positives)
         self._direction = "down"
-
-    def _terms(self, batch):
-        weights = batch.weights_or_ones
-        columns = (weights * weighting.probabilities(batch), weights * batch.labels)
-        return [exact_sum(column) for column in columns]
 
     def result(self):
         """The ratio so far; NaN while there was no positive label."""
         predicted, actual = ops.unstack(self._sums.sums())
         return self._cast(predicted / actual)
+
+
+def _positives(batch):
+    weights = batch.weights_or_ones
+    columns = (weights * weighting.probabilities(batch), weights * batch.labels)
+    return [exact_sum(column) for column in columns]
 
 
 @_register
@@ -341,26 +354,9 @@ class ExpectedCalibrationError(_ProbabilityMetric):
         ignore_class=None,
     ):
         self.num_bins = checks.num_bins_argument(num_bins)
-        super().__init__(name, dtype, from_logits, ignore_class, size=3 * self.num_bins)
+        terms = Partial(_bins, num_bins=self.num_bins)
+        super().__init__(name, dtype, from_logits, ignore_class, 3 * self.num_bins, terms)
         self._direction = "down"
-
-    def _terms(self, batch):
-        probabilities = weighting.probabilities(batch)
-        # A NaN has no bin; its product with any weight makes the first one NaN.
-        bins = ops.cast(ops.floor(probabilities * self.num_bins), "int32")
-        bins = ops.clip(bins, 0, self.num_bins - 1)
-        # Bins of one block of predictions at a time, so that no float32 sum grows long.
-        blocks = ops.arange(ops.size(bins), dtype="int32") // _BLOCK
-        segments = blocks * self.num_bins + ops.reshape(bins, (-1,))
-        count = (ops.size(bins) // _BLOCK + 1) * self.num_bins
-        weights = batch.weights_or_ones
-        terms = []
-        # Gaps rather than labels: the difference of two long sums would have lost its digits.
-        gaps = probabilities - batch.labels
-        for column in (weights, weights * probabilities, weights * gaps):
-            sums = ops.segment_sum(ops.reshape(column, (-1,)), segments, num_segments=count)
-            terms.append(exact_sum(ops.reshape(sums, (-1, self.num_bins)), 0))
-        return terms
 
     def bins(self):
         """What a reliability diagram shows, as NumPy arrays, one row per bin.
@@ -385,6 +381,25 @@ class ExpectedCalibrationError(_ProbabilityMetric):
 
     def get_config(self):
         return {**super().get_config(), "num_bins": self.num_bins}
+
+
+def _bins(batch, num_bins):
+    probabilities = weighting.probabilities(batch)
+    # A NaN has no bin; its product with any weight makes the first one NaN.
+    bins = ops.cast(ops.floor(probabilities * num_bins), "int32")
+    bins = ops.clip(bins, 0, num_bins - 1)
+    # Bins of one block of predictions at a time, so that no float32 sum grows long.
+    blocks = ops.arange(ops.size(bins), dtype="int32") // _BLOCK
+    segments = blocks * num_bins + ops.reshape(bins, (-1,))
+    count = (ops.size(bins) // _BLOCK + 1) * num_bins
+    weights = batch.weights_or_ones
+    terms = []
+    # Gaps rather than labels: the difference of two long sums would have lost its digits.
+    gaps = probabilities - batch.labels
+    for column in (weights, weights * probabilities, weights * gaps):
+        sums = ops.segment_sum(ops.reshape(column, (-1,)), segments, num_segments=count)
+        terms.append(exact_sum(ops.reshape(sums, (-1, num_bins)), 0))
+    return terms
 
 
 @_register

@@ -12,26 +12,36 @@ present label, leave the count of samples; those of weight zero stay in it.
 """
 
 import math
+from functools import partial
 from typing import NamedTuple
 
+import keras
 import numpy as np
 from keras import ops
 
 from keras_bce import backend
-from keras_bce.inputs import standardize
+
+_MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
 
 
-class Elements(NamedTuple):
-    """One batch, prediction by prediction. `None` for weights means 1, for present means all."""
+class Batch(NamedTuple):
+    """One batch, prediction by prediction, and what is to be computed from it.
+
+    `None` for weights means 1, for present means all. Those two broadcast to the
+    predictions, as do label_weights and pos_weight, which are arrays.
+    """
 
     labels: object
     predictions: object
-    given_dtype: str
-    from_logits: bool
     weights: object
     present: object
     label_weights: object
+    pos_weight: object
+    ignore_class: float | None
     axis: int
+    loss: object
+    link: object
+    differentiable: bool
 
     @property
     def weights_or_ones(self):
@@ -49,39 +59,17 @@ class Samples(NamedTuple):
     counted: object
 
 
-def elements(
-    y_true,
-    y_pred,
-    sample_weight=None,
-    *,
-    from_logits,
-    axis,
-    ignore_class=None,
-    label_weights=None,
-    dtype=None,
-    rank_1_is_batch=True,
-):
-    """The predictions of a batch, with what is left out replaced by a harmless pair."""
-    inputs = standardize(
-        y_true,
-        y_pred,
-        sample_weight,
-        from_logits=from_logits,
-        axis=axis,
-        ignore_class=ignore_class,
-        dtype=dtype,
-        rank_1_is_batch=rank_1_is_batch,
-    )
-    labels, predictions, given_dtype, from_logits, weights, present = inputs
-    label_weights = along_axis("label_weights", label_weights, predictions, axis)
+def selected(batch):
+    """The batch with what is left out replaced by a harmless pair; weights and present expanded."""
+    labels, predictions, weights, present, label_weights, _, ignore_class, *_ = batch
     if isinstance(label_weights, np.ndarray):
-        label_weights = ops.convert_to_tensor(label_weights, dtype=predictions.dtype)
+        label_weights = ops.convert_to_tensor(label_weights)
     if ignore_class is not None:
         given = ~ops.isnan(labels) if math.isnan(ignore_class) else labels != ignore_class
         present = given if present is None else present & given
     used = present
     for weight in (weights, label_weights):
-        if weight is not None and not isinstance(weight, float):
+        if weight is not None:
             used = weight != 0 if used is None else used & (weight != 0)
     if used is not None:
         used = ops.broadcast_to(used, ops.shape(predictions))
@@ -94,18 +82,21 @@ def elements(
         weights = ops.broadcast_to(weights, ops.shape(predictions))
         if present is not None:
             weights = backend.where(present, weights, 0.0)
-    return Elements(
-        labels, predictions, given_dtype, from_logits, weights, present, label_weights, axis
+    return batch._replace(
+        labels=labels,
+        predictions=predictions,
+        weights=weights,
+        present=present,
+        label_weights=label_weights,
     )
 
 
-def per_sample(batch, loss, differentiable=True):
-    """The numerator and the weight of each sample in `batch`, which are `Elements`."""
+def per_sample(batch):
+    """The numerator and the weight of each sample in a batch that was selected."""
     weights, present, axis = batch.weights, batch.present, batch.axis
     if weights is None and batch.label_weights is None and batch.predictions.shape[axis] != 0:
-        numerators = backend.evaluate(loss, batch.labels, batch.predictions, axis, differentiable)
-        return Samples(numerators, None, None)
-    losses = per_element(batch, loss, differentiable)
+        return Samples(_losses(batch, axis), None, None)
+    losses = per_element(batch)
     ones = ops.ones_like(losses) if present is None else ops.cast(present, losses.dtype)
     count = ops.sum(ones, axis=axis)
     divisor = backend.at_least(count, 1.0)
@@ -116,18 +107,29 @@ def per_sample(batch, loss, differentiable=True):
     )
 
 
-def per_element(batch, loss, differentiable=True):
-    """The weighted loss of each prediction in `batch`; exactly 0 for what is left out."""
-    losses = backend.evaluate(loss, batch.labels, batch.predictions, None, differentiable)
+def per_element(batch):
+    """The weighted loss of each prediction; exactly 0 for what is left out."""
+    losses = _losses(batch, None)
     if batch.label_weights is not None:
         losses = losses * batch.label_weights
     return losses if batch.weights is None else losses * batch.weights
 
 
-def reduce(samples, reduction):
-    """One number from a batch of samples, or with `None` (or `"none"`) one for each of them."""
-    numerators, weights, counted = samples
-    if reduction in (None, "none"):
+def _losses(batch, axis):
+    loss = partial(batch.loss, link=batch.link, pos_weight=batch.pos_weight)
+    return backend.evaluate(loss, batch.labels, batch.predictions, axis, batch.differentiable)
+
+
+def reduced(batch, reduction):
+    """One number from a batch, or with the reduction `None` (or `"none"`) one for each sample."""
+    value = backend.at_once(_reduced, batch, reduction)
+    replicas = backend.replica_count() if reduction in _MEANS else 1
+    return value / replicas if replicas > 1 else value
+
+
+def _reduced(batch, reduction):
+    numerators, weights, counted = per_sample(selected(batch))
+    if reduction not in ("sum", *_MEANS):
         return numerators
     total = ops.sum(numerators)
     if reduction == "sum":
@@ -138,24 +140,23 @@ def reduce(samples, reduction):
         size = ops.sum(ops.cast(counted, total.dtype))
     else:
         size = sample_count(numerators)
-    mean = divide(total, size)
-    replicas = backend.replica_count()
-    return mean / replicas if replicas > 1 else mean
+        size = size if isinstance(size, float) else ops.cast(size, total.dtype)
+    return divide(total, size)
 
 
 def probabilities(batch):
     """The probability that each prediction states, NaN if it or its label is impossible."""
-    p = ops.sigmoid(batch.predictions) if batch.from_logits else batch.predictions
+    p = batch.link(batch.predictions).p
     possible = (batch.labels >= 0) & (batch.labels <= 1) & (p >= 0) & (p <= 1)
     return backend.where(possible, p, math.nan)
 
 
 def sample_count(numerators):
-    """How many samples there are: a Python number where the shape is known, else a tensor."""
+    """How many samples there are: a Python float if the shape is known, else an integer tensor."""
     shape = tuple(numerators.shape)
     if all(isinstance(size, int) for size in shape):  # Not `None`, nor one of JAX's symbols.
         return float(math.prod(shape))
-    return ops.cast(ops.size(numerators), numerators.dtype)
+    return ops.size(numerators)
 
 
 def divide(total, size):
@@ -166,14 +167,17 @@ def divide(total, size):
 
 
 def along_axis(name, weights, predictions, axis):
-    """An array of one number per label, shaped to broadcast to predictions; all else as it is."""
-    if not isinstance(weights, np.ndarray):
-        return weights
-    shape = tuple(predictions.shape)
-    check_label_count(name, weights, shape, axis)
-    aligned = [1] * len(shape)
-    aligned[axis] = len(weights)
-    return np.reshape(weights, aligned)
+    """One number, or one per label, as an array that broadcasts to the predictions; or `None`."""
+    if weights is None:
+        return None
+    weights = np.asarray(weights, keras.backend.standardize_dtype(predictions.dtype))
+    if weights.ndim:
+        shape = tuple(predictions.shape)
+        check_label_count(name, weights, shape, axis)
+        aligned = [1] * len(shape)
+        aligned[axis] = len(weights)
+        weights = np.reshape(weights, aligned)
+    return weights
 
 
 def check_label_count(name, values, shape, axis):

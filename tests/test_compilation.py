@@ -11,9 +11,11 @@ from keras_bce import backend, losses
 
 @pytest.mark.parametrize("xla", [None, False, True])
 @pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
-@pytest.mark.parametrize("label", [-0.5, 1.5, np.nan])
-def test_an_impossible_label_is_nan_in_its_sample_alone(label, from_logits, xla):
+@pytest.mark.parametrize("label", [-0.5, -1e-30, 1.5, np.nan])
+@pytest.mark.parametrize("zero", [0.0, -0.0])
+def test_an_impossible_label_is_nan_in_its_sample_alone(zero, label, from_logits, xla):
     y, x = batch(0, 6, 3, from_logits=from_logits)
+    y[:, 0] = zero
     y[2, 1] = label
     loss = losses.BinaryCrossentropy(from_logits=from_logits, reduction=None)
     f = loss if xla is None else compiled(loss, xla)
@@ -65,19 +67,24 @@ def test_arguments_are_told_apart():
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's graphs")
 def test_equal_losses_share_one_graph_for_every_batch_size():
     def graphs():
-        return backend._module._traced.cache_info().misses
+        return backend._module._graph.cache_info().misses
 
     arguments = {"from_logits": True, "pos_weight": [1.0, 2.0, 7.0], "label_smoothing": 0.125}
     before = graphs()
     for size in (5, 8, 2):
         y, x = batch(size, size, 3)
-        losses.BinaryCrossentropy(**arguments)(tensor(y), tensor(x))
+        losses.BinaryCrossentropy(**arguments, reduction=None)(tensor(y), tensor(x))
         losses.binary_crossentropy(tensor(y), tensor(x), **arguments)
     assert graphs() == before + 1
-    losses.BinaryCrossentropy(**arguments | {"pos_weight": [5.0, 3.0, 1.0]})(tensor(y), tensor(x))
+    arguments["pos_weight"] = [5.0, 3.0, 1.0]
+    losses.binary_crossentropy(tensor(y), tensor(x), **arguments)
     assert graphs() == before + 1
-    losses.BinaryCrossentropy(**arguments | {"label_smoothing": 0.25})(tensor(y), tensor(x))
-    assert graphs() == before + 2
+    for argument, other in (("label_smoothing", "0.25"), ("ignore_class", "nan")):
+        for _ in range(2):
+            different = arguments | {argument: float(other)}
+            losses.binary_crossentropy(tensor(y), tensor(x), **different)
+        before += 1
+        assert graphs() == before + 1
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's graphs")

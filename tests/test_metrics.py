@@ -197,9 +197,9 @@ class Sums(keras.metrics.Metric):
         self.sums = Accumulator(self, size)
 
 
-def exact(metric):
+def exact(metric, sums="sums"):
     """All the digits of the state."""
-    return metric.sums.state.astype("float64").sum(0)
+    return getattr(metric, sums).state.astype("float64").sum(0)
 
 
 @pytest.mark.parametrize("xla", [None, False, True], ids=["eager", "compiled", "xla"])
@@ -207,11 +207,14 @@ def test_sums_are_exact_where_float32_would_stop(xla):
     metric = Sums(2)
     small = 2.0**-20
 
+    def row(term):
+        return [exact_sum(term[None], 0)]
+
     def step(state, term):
         return metric.stateless_update_state(state, term)
 
-    metric.update_state = lambda term: metric.sums.add(exact_sum(term[None], 0))
-    metric.sums.add(2.0**27, 1.0)
+    metric.update_state = lambda term: metric.sums.add(row, term)
+    metric.sums.add(lambda: [2.0**27, 1.0])
     state = [tensor(metric.sums.state)]
     step = step if xla is None else compiled(step, xla)
     for _ in range(100):
@@ -224,8 +227,12 @@ def test_random_sums_in_any_order_lose_nothing_of_48_bits():
     generator = np.random.default_rng(0)
     terms = np.exp(generator.normal(0, 8, 2000)).astype("float32")
     metric = Sums(1)
+
+    def total(term):
+        return [exact_sum(term)]
+
     for term in terms:
-        metric.sums.add(exact_sum(tensor([term])))
+        metric.sums.add(total, tensor([term]))
     assert exact(metric) == pytest.approx(terms.astype("float64").sum(), rel=2.0**-44)
 
 
@@ -235,19 +242,28 @@ def test_sums_of_a_batch_are_exact(axis, shape):
     values = np.exp(np.random.default_rng(0).normal(0, 4, shape)).astype("float32")
     expected = values.astype("float64").sum(axis)
     metric = Sums(expected.size)
-    metric.sums.add(exact_sum(tensor(values), axis))
+    metric.sums.add(lambda values: [exact_sum(values, axis)], tensor(values))
     np.testing.assert_allclose(exact(metric), expected.ravel(), rtol=1e-12)
 
 
 def test_a_count_past_float32_is_kept():
     metric = Sums(1)
-    metric.sums.add(2.0**24 + 1)
+    metric.sums.add(lambda: [2.0**24 + 1])
     assert exact(metric) == 2.0**24 + 1
+
+
+def test_a_batch_past_float32_is_counted():
+    metric = metrics.BinaryCrossentropy(from_logits=True)
+    zeros = tensor(np.zeros(2**24 + 1, "float32"))
+    metric.update_state(zeros, zeros)
+    total, count = exact(metric, "_sums")
+    assert count == 2**24 + 1
+    assert total == pytest.approx(count * np.log(2), rel=1e-7)
 
 
 def test_300_samples_still_count_after_2_to_the_27():
     metric = metrics.BinaryCrossentropy(from_logits=True)
-    metric._sums.add(2.0**27 * 0.25, 2.0**27)
+    metric._sums.add(lambda: [2.0**27 * 0.25, 2.0**27])
     for _ in range(300):
         metric.update_state([[0.0]], [[10_000.0]])
     expected = (2**27 * 0.25 + 300 * 10_000) / (2**27 + 300)

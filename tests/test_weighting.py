@@ -122,6 +122,17 @@ def test_what_is_left_out_changes_neither_value_nor_gradient(where):
         np.testing.assert_array_equal(slope_again, slope)
 
 
+@pytest.mark.parametrize("label_weights", [[1.0, 0.0, 2.0], 0.0])
+def test_a_label_of_weight_zero_is_left_out(label_weights):
+    y, x, elements = case()
+    out = np.broadcast_to(np.equal(label_weights, 0), L)
+    loss = losses.BinaryCrossentropy(from_logits=True, label_weights=label_weights)
+    expected = (elements * label_weights).mean()
+    for junk in (np.nan, np.inf):
+        y[:, out] = x[:, out] = junk
+        assert float(to_numpy(loss(tensor(y), tensor(x)))) == pytest.approx(expected, rel=1e-6)
+
+
 def masked(x, mask):
     """A tensor that carries a mask as Keras's layers give it: through a layer of its own."""
 

@@ -13,8 +13,11 @@ Each gives the same names. Of mathematics, elementwise:
 
 Of everything else:
 
-- `evaluate(loss, y, prediction, axis, differentiable)`: the value of an elementwise loss, which
-  is a `Partial`, averaged over `axis` (`None` keeps the elements), with its derivative attached;
+- `at_once(function, *arguments)`: `function(*arguments)`, where everything else below happens but
+  for what is found. It depends on its arguments alone: tensors and arrays, tuples of them, and
+  what can be compared. Equal calls may share what is compiled;
+- `evaluate(loss, y, prediction, axis, differentiable)`: the value of an elementwise loss,
+  averaged over `axis` (`None` keeps the elements), with its derivative attached;
 - `exact_sum(values, axis)`: a sum in more digits than float32 has, a *term*;
 - `add_exactly(state, terms)`: a state of K pairs, of shape (2, K), with K numbers added to it
   that come in terms of rank 0 or 1, or as Python floats; `sums(state)`, those K, rounded once;
@@ -36,6 +39,7 @@ _NAMES = (
     "add_exactly",
     "at_least",
     "at_most",
+    "at_once",
     "divide_no_nan",
     "evaluate",
     "exact_sum",

@@ -68,6 +68,11 @@ def find_mask(y_pred):
     return mask if mask.ndim else None
 
 
+def at_once(function, *arguments):
+    """As it is: JAX's users compile whole steps of training."""
+    return function(*arguments)
+
+
 def has_float64():
     return jax.config.jax_enable_x64
 

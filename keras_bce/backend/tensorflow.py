@@ -1,7 +1,7 @@
 """TensorFlow: eager execution, tf.function, XLA and tf.distribute."""
 
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -82,81 +82,81 @@ def find_logits(y_pred):
     return None
 
 
-class _Sum(NamedTuple):
-    """A sum still to be made, together with its addition."""
-
-    values: object
-    axis: object
-
-
-exact_sum = _Sum
+def exact_sum(values, axis):
+    return tf.reduce_sum(tf.cast(values, tf.float64), axis)
 
 
 def add_exactly(state, terms):
     # A Python float would first become a float32 one.
     terms = [tf.constant(t, tf.float64) if isinstance(t, float) else t for t in terms]
-    sums = [term if isinstance(term, _Sum) else _Sum(term, None) for term in terms]
-    adder = _adder(tuple(term.axis for term in sums))
-    return _as_graph(adder, tf.convert_to_tensor(state), *(term.values for term in sums))
-
-
-@lru_cache
-def _adder(axes):
-    def add(state, *values):
-        terms = [
-            tf.reduce_sum(tf.cast(x, tf.float64), axis)
-            for x, axis in zip(values, axes, strict=True)
-        ]
-        added = tf.concat([tf.reshape(term, [-1]) for term in terms], 0)
-        total = added + tf.reduce_sum(tf.cast(state, tf.float64), 0)
-        high = tf.cast(total, state.dtype)
-        low = tf.cast(total - tf.cast(high, tf.float64), state.dtype)
-        # Of an infinite sum nothing is left over.
-        return tf.stack([high, tf.where(tf.math.is_finite(high), low, 0.0)])
-
-    return add
+    added = tf.concat([tf.reshape(tf.cast(term, tf.float64), [-1]) for term in terms], 0)
+    total = added + tf.reduce_sum(tf.cast(state, tf.float64), 0)
+    high = tf.cast(total, state.dtype)
+    low = tf.cast(total - tf.cast(high, tf.float64), state.dtype)
+    # Of an infinite sum nothing is left over.
+    return tf.stack([high, tf.where(tf.math.is_finite(high), low, 0.0)])
 
 
 def sums(state):
-    return tf.reduce_sum(tf.convert_to_tensor(state), 0)
+    return tf.reduce_sum(state, 0)
+
+
+def at_once(function, *arguments):
+    """Eagerly not op by op, but as a graph, which reuses its memory, kept for its next call."""
+    if not tf.executing_eagerly():
+        # AutoGraph would look for Python control flow: there is none that depends on a tensor.
+        return tf.autograph.experimental.do_not_convert(function)(*arguments)
+    tensors = []
+    signature = _signature(arguments, tensors)
+    return _graph(function, signature)(*tensors)
+
+
+@dataclass(frozen=True)
+class _Input:
+    """What a graph knows of a tensor that it is given."""
+
+    shape: tuple
+    dtype: object
+
+
+def _signature(arguments, tensors):
+    """The arguments with an `_Input` in the place of each tensor, which goes to `tensors`."""
+    if isinstance(arguments, tuple):
+        parts = [_signature(argument, tensors) for argument in arguments]
+        return getattr(arguments, "_make", tuple)(parts)
+    if not hasattr(arguments, "shape"):  # To ask `tf.is_tensor` takes long.
+        return arguments
+    tensor = tf.convert_to_tensor(arguments)
+    tensors.append(tensor)
+    # A size of 0 or 1 stays known, for there is nothing to reduce over it.
+    return _Input(tuple([size if size < 2 else None for size in tensor.shape]), tensor.dtype)
+
+
+@lru_cache
+def _graph(function, signature):
+    parts = tf.nest.flatten(signature)
+    inputs = [tf.TensorSpec(x.shape, x.dtype) for x in parts if isinstance(x, _Input)]
+
+    def graph(*tensors):
+        tensors = iter(tensors)
+        filled = [next(tensors) if isinstance(part, _Input) else part for part in parts]
+        return function(*tf.nest.pack_sequence_as(signature, filled))
+
+    return tf.function(graph, autograph=False).get_concrete_function(*inputs)
 
 
 def evaluate(loss, y, prediction, axis, differentiable=True):
-    # Weights are inputs of the graph, which else would be traced anew for every other weight.
-    loss, constants = loss.split()
-    kernel = _kernel(loss, tuple(constants), axis, differentiable)
-    return _as_graph(kernel, y, prediction, *(c.tensor(y.dtype) for c in constants.values()))
-
-
-def _as_graph(function, *tensors):
-    """`function(*tensors)`; eagerly not op by op, but as a graph, which reuses its memory."""
-    if tf.executing_eagerly():
-        # A size of 1 stays known, for there is nothing to reduce over it.
-        shapes = (tuple(1 if size == 1 else None for size in x.shape) for x in tensors)
-        function = _traced(function, *zip(shapes, (x.dtype for x in tensors), strict=True))
-    return function(*tensors)
-
-
-@lru_cache
-def _traced(function, *signature):
-    tensors = [tf.TensorSpec(shape, dtype) for shape, dtype in signature]
-    return tf.function(function, autograph=False).get_concrete_function(*tensors)
-
-
-@lru_cache
-def _kernel(loss, names, axis, differentiable):
-    def value_and_gradient(y, prediction, *constants):
-        at = loss(y, prediction, **dict(zip(names, constants, strict=True)))
+    def value_of(y, at):
+        if axis is None:
+            return _value_if(_possible(y, y), at.value)
         # XLA fuses all that is done by element into one loop; a reduction would be another.
-        in_xla = _in_xla()
-        value = at.value
-        if in_xla or axis is None:
-            value = _nan_if_impossible(y, y, value)
-        if axis is not None:
-            value = tf.reduce_mean(value, axis)
-        if not in_xla and axis is not None:
-            value = _nan_if_impossible(tf.reduce_min(y, axis), tf.reduce_max(y, axis), value)
-        slope, label_slope = at.slope, at.label_slope
+        if _in_xla():
+            return tf.reduce_mean(_value_if(_possible(y, y), at.value), axis)
+        return _value_if(_all_possible(y, axis), tf.reduce_mean(at.value, axis))
+
+    def value_and_gradient(y, prediction):
+        at = loss(y, prediction)
+        value, slope, label_slope = value_of(y, at), at.slope, at.label_slope
 
         def gradient(upstream):
             # NaN, too, wherever the value is: from an impossible label or prediction.
@@ -164,19 +164,24 @@ def _kernel(loss, names, axis, differentiable):
             if axis is not None:
                 count = tf.cast(tf.shape(prediction)[axis], upstream.dtype)
                 upstream = tf.expand_dims(upstream / count, axis)
-            return upstream * label_slope, upstream * slope, *(None for _ in constants)
+            return upstream * label_slope, upstream * slope
 
         return value, gradient
 
-    def value(*tensors):
-        return value_and_gradient(*tensors)[0]
-
-    kernel = tf.custom_gradient(value_and_gradient) if differentiable else value
-    # AutoGraph would look for Python control flow: there is none that depends on a tensor.
-    return tf.autograph.experimental.do_not_convert(kernel)
+    if differentiable:
+        return tf.custom_gradient(value_and_gradient)(y, prediction)
+    return value_of(y, loss(y, prediction))
 
 
-def _nan_if_impossible(low, high, value):
-    """The value of labels between `low` and `high`, which must be in [0, 1]."""
-    possible = tf.logical_and(low >= 0.0, high <= 1.0)
+def _possible(low, high):
+    """Whether labels between these are in [0, 1]."""
+    return tf.logical_and(low >= 0.0, high <= 1.0)
+
+
+def _all_possible(y, axis):
+    return _possible(tf.reduce_min(y, axis), tf.reduce_max(y, axis))
+
+
+def _value_if(possible, value):
+    """NaN elsewhere."""
     return where(possible, value, tf.fill(tf.shape(value), tf.constant(float("nan"), value.dtype)))

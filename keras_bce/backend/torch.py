@@ -58,6 +58,11 @@ def find_mask(y_pred):
     return getattr(y_pred, "_keras_mask", None)
 
 
+def at_once(function, *arguments):
+    """As it is: there is nothing to gain."""
+    return function(*arguments)
+
+
 def has_float64():
     return torch.get_default_device().type != "mps"
 
