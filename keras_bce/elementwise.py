@@ -18,7 +18,8 @@ are themselves differentiable, so that second derivatives follow. The numbers ar
 written so that nothing cancels: small losses and small slopes keep their digits.
 """
 
-from functools import cached_property, partial
+import operator
+from functools import cached_property, partial, reduce
 
 import numpy as np
 from keras import ops
@@ -151,7 +152,22 @@ def _factor(pos_weight):
     return ops.convert_to_tensor(pos_weight) if isinstance(pos_weight, np.ndarray) else pos_weight
 
 
-class Crossentropy:
+class _Loss:
+    """The sum of `terms`, none of them negative, less that of `minus_terms`, none positive."""
+
+    minus_terms = ()
+
+    @cached_property
+    def value(self):
+        return self.sum_of(lambda term: term)
+
+    def sum_of(self, reduced):
+        """Of the terms after a linear function: that of the value."""
+        total = reduce(operator.add, map(reduced, self.terms))
+        return reduce(operator.sub, map(reduced, self.minus_terms), total)
+
+
+class Crossentropy(_Loss):
     """`-(pos_weight * y * log(p) + (1 - y) * log(q))`.
 
     On logits the two logarithms share `log(1 - r)`, `r = sigmoid(-|x|)`:
@@ -193,12 +209,16 @@ class Crossentropy:
         return factor if self.pos_weight is None else (self.positive + self.negative) * factor
 
     @cached_property
-    def value(self):
+    def terms(self):
         link = self.link
         if self.from_logits:
             against = backend.multiply_no_nan(link.x, self._against)
-            return against + self._times_both(link.minus_log_rest)
-        return self._minus_negative * link.log_q - self.positive * link.log_p
+            return against, self._times_both(link.minus_log_rest)
+        return (self._minus_negative * link.log_q,)
+
+    @property
+    def minus_terms(self):
+        return () if self.from_logits else (self.positive * self.link.log_p,)
 
     @cached_property
     def slope(self):
@@ -216,7 +236,7 @@ class Crossentropy:
         return -link.x if self.from_logits else link.log_q - link.log_p
 
 
-class Smoothed:
+class Smoothed(_Loss):
     """Any loss, on labels drawn towards 1/2: `y * (1 - smoothing) + smoothing / 2`."""
 
     def __init__(self, y, prediction, *, loss, smoothing, **arguments):
@@ -224,8 +244,12 @@ class Smoothed:
         self.at = loss(y * self.keep + 0.5 * smoothing, prediction, **arguments)
 
     @property
-    def value(self):
-        return self.at.value
+    def terms(self):
+        return self.at.terms
+
+    @property
+    def minus_terms(self):
+        return self.at.minus_terms
 
     @property
     def slope(self):
@@ -265,7 +289,7 @@ class _Modulated:
         return self.factor * (loss_slope + self.gamma * t_slope * self._loss_per_t)
 
 
-class FocalCrossentropy:
+class FocalCrossentropy(_Loss):
     """`(y * q + (1 - y) * p) ** gamma * Crossentropy`, class-balanced by `alpha` if that is given.
 
     The balance is `alpha * y + (1 - alpha) * (1 - y)`. Lin et al., 2017,
@@ -282,8 +306,8 @@ class FocalCrossentropy:
         self.balance = 1.0 if alpha is None else y * (2.0 * alpha - 1.0) + (1.0 - alpha)
 
     @cached_property
-    def value(self):
-        return self.modulated.value * self.balance
+    def terms(self):
+        return (self.modulated.value * self.balance,)
 
     @cached_property
     def slope(self):
@@ -299,7 +323,7 @@ class FocalCrossentropy:
         return self.balance * slope + (2.0 * self.alpha - 1.0) * self.modulated.value
 
 
-class AsymmetricCrossentropy:
+class AsymmetricCrossentropy(_Loss):
     """A focusing exponent for each class, and negatives forgiven below a probability of `clip`.
 
     Ben-Baruch et al., 2020, https://arxiv.org/abs/2009.14119. Their `p` shifted
@@ -339,13 +363,13 @@ class AsymmetricCrossentropy:
         self.if_negative = _Modulated(m, gamma_neg, -log_rest)
 
     @cached_property
-    def value(self):
+    def terms(self):
         positive = self.positive * self.if_positive.value
         negative = self.negative * self.if_negative.value
         if self.from_logits:  # What does not apply may be infinite; a probability's is not.
             positive = backend.where(self.positive == 0, 0.0, positive)
             negative = backend.where(self.negative == 0, 0.0, negative)
-        return positive + negative
+        return positive, negative
 
     @cached_property
     def slope(self):

@@ -152,7 +152,9 @@ def evaluate(loss, y, prediction, axis, differentiable=True):
         # XLA fuses all that is done by element into one loop; a reduction would be another.
         if _in_xla():
             return tf.reduce_mean(_value_if(_possible(y, y), at.value), axis)
-        return _value_if(_all_possible(y, axis), tf.reduce_mean(at.value, axis))
+        # One pass over memory less than to take the mean of their sum.
+        sum_of_means = at.sum_of(lambda term: tf.reduce_mean(term, axis))
+        return _value_if(_all_possible(y, axis), sum_of_means)
 
     def value_and_gradient(y, prediction):
         at = loss(y, prediction)
@@ -179,7 +181,24 @@ def _possible(low, high):
 
 
 def _all_possible(y, axis):
-    return _possible(tf.reduce_min(y, axis), tf.reduce_max(y, axis))
+    def by_both_ends():
+        return _possible(tf.reduce_min(y, axis), tf.reduce_max(y, axis))
+
+    if y.dtype != tf.float32 or _has_gpu():
+        return by_both_ends()
+    # Read as integers, floats from 0 to 1 keep their order, and all else is larger: one pass over
+    # memory for two. -0.0 is larger as well, hence the second look.
+    possible = tf.reduce_max(tf.bitcast(y, tf.uint32), axis) <= _BITS_OF_ONE
+    return tf.cond(tf.reduce_all(possible), lambda: possible, by_both_ends)
+
+
+_BITS_OF_ONE = np.float32(1.0).view("uint32")
+
+
+@lru_cache
+def _has_gpu():
+    """There TensorFlow has no kernel for the largest of unsigned integers."""
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def _value_if(possible, value):
