@@ -177,10 +177,11 @@ def _align(y_true, y_pred, mask, rank_1_is_batch):
 def _align_weight(name, weight, shape, axis):
     """A weight that broadcasts to `shape`: by samples, from the left, if its rank is lower."""
     rank, weight_rank = len(shape), len(weight.shape)
-    if weight_rank == 0:
-        return weight
     aligned = weight
-    if weight_rank < rank:
+    if weight_rank == 0:
+        for _ in range(rank):
+            aligned = _expand(aligned, 0)
+    elif weight_rank < rank:
         if not _equal(weight.shape[:1], (*_without(shape, axis),)[:1]):
             raise ValueError(checks.weight_fault(name, weight.shape, shape))
         for _ in range(rank - 1 - weight_rank):

@@ -46,9 +46,8 @@ class Batch(NamedTuple):
     @property
     def weights_or_ones(self):
         """What each prediction counts: its weight, and 0 where it is left out."""
-        if self.weights is None:
-            return ops.ones_like(self.predictions)
-        return self.weights
+        ones = ops.ones_like(self.predictions)
+        return ones if self.weights is None else ones * self.weights
 
 
 class Samples(NamedTuple):
@@ -60,7 +59,7 @@ class Samples(NamedTuple):
 
 
 def selected(batch):
-    """The batch with what is left out replaced by a harmless pair; weights and present expanded."""
+    """The batch with what is left out replaced by a harmless pair, and its weight by 0."""
     labels, predictions, weights, present, label_weights, _, ignore_class, *_ = batch
     if isinstance(label_weights, np.ndarray):
         label_weights = ops.convert_to_tensor(label_weights)
@@ -72,16 +71,11 @@ def selected(batch):
         if weight is not None:
             used = weight != 0 if used is None else used & (weight != 0)
     if used is not None:
-        used = ops.broadcast_to(used, ops.shape(predictions))
         labels = backend.where(used, labels, 0.0)
         predictions = backend.where(used, predictions, 0.0)
     if present is not None:
-        present = ops.broadcast_to(present, ops.shape(predictions))
-        weights = ops.cast(present, predictions.dtype) if weights is None else weights
-    if weights is not None:
-        weights = ops.broadcast_to(weights, ops.shape(predictions))
-        if present is not None:
-            weights = backend.where(present, weights, 0.0)
+        given = ops.cast(present, predictions.dtype) if weights is None else weights
+        weights = backend.where(present, given, 0.0)
     return batch._replace(
         labels=labels,
         predictions=predictions,
@@ -93,18 +87,37 @@ def selected(batch):
 
 def per_sample(batch):
     """The numerator and the weight of each sample in a batch that was selected."""
-    weights, present, axis = batch.weights, batch.present, batch.axis
-    if weights is None and batch.label_weights is None and batch.predictions.shape[axis] != 0:
-        return Samples(_losses(batch, axis), None, None)
+    predictions, weights, present, axis = (
+        batch.predictions,
+        batch.weights,
+        batch.present,
+        batch.axis,
+    )
+    if batch.label_weights is None and predictions.shape[axis] != 0 and _alike(batch):
+        means = _losses(batch, axis)
+        weights, counted = (_one_each(values, axis, means) for values in (weights, present))
+        return Samples(means if weights is None else means * weights, weights, counted)
     losses = per_element(batch)
-    ones = ops.ones_like(losses) if present is None else ops.cast(present, losses.dtype)
-    count = ops.sum(ones, axis=axis)
+    ones = ops.ones_like(losses)
+    count = ops.sum(ones if present is None else ones * ops.cast(present, ones.dtype), axis=axis)
     divisor = backend.at_least(count, 1.0)
     return Samples(
         ops.sum(losses, axis=axis) / divisor,
-        None if weights is None else ops.sum(weights, axis=axis) / divisor,
+        None if weights is None else ops.sum(batch.weights_or_ones, axis=axis) / divisor,
         None if present is None else count > 0,
     )
+
+
+def _alike(batch):
+    """Whether all predictions of a sample have one weight, or are left out together."""
+    given = [values for values in (batch.weights, batch.present) if values is not None]
+    return all(values.shape[batch.axis] == 1 for values in given)
+
+
+def _one_each(values, axis, samples):
+    if values is None:
+        return None
+    return ops.broadcast_to(ops.squeeze(values, axis), ops.shape(samples))
 
 
 def per_element(batch):
