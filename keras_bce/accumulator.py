@@ -28,11 +28,11 @@ class Accumulator:
         )
 
     def add(self, terms, *arguments):
-        """Adds K numbers, in order: what `exact_sum` gives, and Python floats.
+        """Adds the K numbers of the list `terms(*arguments)`, by way of `backend.add_exactly`.
 
-        They come as the list `terms(*arguments)`, called in `backend.at_once`.
+        They come in order, as what `exact_sum` gives and as Python floats.
         """
-        self.variable.assign(backend.at_once(_added, self.variable.value, terms, *arguments))
+        self.variable.assign(backend.add_exactly(self.variable.value, terms, *arguments))
 
     def sums(self):
         """The K sums, rounded once."""
@@ -55,10 +55,6 @@ class Accumulator:
         with np.errstate(invalid="ignore"):  # Of an infinite sum nothing is left over.
             low = np.where(np.isfinite(high), total - high, 0.0)
         self.state = np.stack([high, low.astype(dtype)])
-
-
-def _added(state, terms, *arguments):
-    return backend.add_exactly(state, terms(*arguments))
 
 
 def exact_sum(values, axis=None):

@@ -23,7 +23,6 @@ class Criterion:
         pos_weight: A number, or one per label: the factor of the positive term.
         label_weights: A number, or one per label: the factor of a label's loss.
         ignore_class: The label that stands for "missing": a number, NaN, or `None`.
-        differentiable: Whether the losses will be differentiated; a metric's are not.
         **arguments: The arguments of `loss` alone, checked already.
     """
 
@@ -37,7 +36,6 @@ class Criterion:
         pos_weight=None,
         label_weights=None,
         ignore_class=None,
-        differentiable=True,
         **arguments,
     ):
         self.from_logits = bool(from_logits)
@@ -46,7 +44,6 @@ class Criterion:
         self.pos_weight = checks.weights_argument("pos_weight", pos_weight)
         self.label_weights = checks.weights_argument("label_weights", label_weights)
         self.ignore_class = checks.ignore_class_argument(ignore_class)
-        self.differentiable = differentiable
         self.loss = Partial(loss, **arguments)
         if self.label_smoothing:
             self.loss = Partial(Smoothed, loss=loss, smoothing=self.label_smoothing, **arguments)
@@ -89,7 +86,6 @@ class Criterion:
             axis=self.axis,
             loss=self.loss,
             link=_link(given),
-            differentiable=self.differentiable,
         )
 
 

@@ -18,8 +18,9 @@ are themselves differentiable, so that second derivatives follow. The numbers ar
 written so that nothing cancels: small losses and small slopes keep their digits.
 """
 
+import math
 import operator
-from functools import cached_property, partial, reduce
+from functools import cached_property, lru_cache, partial, reduce
 
 import numpy as np
 from keras import ops
@@ -112,9 +113,7 @@ class Probabilities:
     def __init__(self, p, *, epsilon, slope_limit=np.inf):
         self.p = p
         self.smallest = 1.0 / slope_limit
-        self.p_floor = epsilon
-        # An epsilon that float32 cannot subtract from 1 counts as its smallest step there.
-        self.q_floor = float(max(1.0 - np.float32(1.0 - self.p_floor), 2.0**-24))
+        self.p_floor, self.q_floor = epsilon, _below_one(epsilon)
 
     @cached_property
     def q(self):
@@ -122,11 +121,11 @@ class Probabilities:
 
     @cached_property
     def log_p(self):
-        return backend.at_least(backend.log(self.p), float(np.log(self.p_floor)))
+        return backend.at_least(backend.log(self.p), math.log(self.p_floor))
 
     @cached_property
     def log_q(self):
-        return backend.at_least(backend.log1p(-self.p), float(np.log(self.q_floor)))
+        return backend.at_least(backend.log1p(-self.p), math.log(self.q_floor))
 
     p_slope = 1.0
 
@@ -145,6 +144,12 @@ class Probabilities:
     @property
     def log_q_slope(self):
         return 1.0 / self.minus_q_above_floor
+
+
+@lru_cache
+def _below_one(epsilon):
+    """How far below 1 float32 puts `1 - epsilon`: by its smallest step there, if by none."""
+    return float(max(1.0 - np.float32(1.0 - epsilon), 2.0**-24))
 
 
 def _factor(pos_weight):

@@ -159,7 +159,6 @@ class BinaryCrossentropy(_SumsMetric):
             pos_weight=pos_weight,
             label_weights=label_weights,
             ignore_class=ignore_class,
-            differentiable=False,
         )
         self.label_names = checks.label_names_argument(label_names)
         labels = len(self.label_names or ())
@@ -213,9 +212,7 @@ class _ProbabilityMetric(_SumsMetric):
     """A metric of labels and probabilities over all predictions, whatever their shape."""
 
     def __init__(self, name, dtype, from_logits, ignore_class, size, terms):
-        criterion = Criterion(
-            from_logits=from_logits, ignore_class=ignore_class, differentiable=False
-        )
+        criterion = Criterion(from_logits=from_logits, ignore_class=ignore_class)
         super().__init__(name, dtype, criterion, size, terms)
 
     def get_config(self):

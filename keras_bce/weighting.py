@@ -41,7 +41,6 @@ class Batch(NamedTuple):
     axis: int
     loss: object
     link: object
-    differentiable: bool
 
     @property
     def weights_or_ones(self):
@@ -130,7 +129,7 @@ def per_element(batch):
 
 def _losses(batch, axis):
     loss = partial(batch.loss, link=batch.link, pos_weight=batch.pos_weight)
-    return backend.evaluate(loss, batch.labels, batch.predictions, axis, batch.differentiable)
+    return backend.evaluate(loss, batch.labels, batch.predictions, axis)
 
 
 def reduced(batch, reduction):

@@ -16,11 +16,12 @@ Of everything else:
 - `at_once(function, *arguments)`: `function(*arguments)`, where everything else below happens but
   for what is found. It depends on its arguments alone: tensors and arrays, tuples of them, and
   what can be compared. Equal calls may share what is compiled;
-- `evaluate(loss, y, prediction, axis, differentiable)`: the value of an elementwise loss,
+- `evaluate(loss, y, prediction, axis)`: the value of an elementwise loss,
   averaged over `axis` (`None` keeps the elements), with its derivative attached;
 - `exact_sum(values, axis)`: a sum in more digits than float32 has, a *term*;
-- `add_exactly(state, terms)`: a state of K pairs, of shape (2, K), with K numbers added to it
-  that come in terms of rank 0 or 1, or as Python floats; `sums(state)`, those K, rounded once;
+- `add_exactly(state, terms, *arguments)`: a state of K pairs, of shape (2, K), with K numbers
+  added to it, `terms(*arguments)`, at once: a list of terms of rank 0 or 1, of integers, and of
+  Python floats. It has no derivative; `sums(state)`: those K, each rounded once;
 - `find_logits(y_pred)`: the logits that a sigmoid made `y_pred` from, or `None`;
 - `find_mask(y_pred)`: the mask that Keras attached to `y_pred`, or `None`;
 - `has_float64()`: whether it computes in float64 when asked to;

@@ -122,8 +122,8 @@ def exact_sum(values, axis):
     return high, _if_finite(high, low)
 
 
-def add_exactly(state, terms):
-    pairs = [_pair(term, state.dtype) for term in terms]
+def add_exactly(state, terms, *arguments):
+    pairs = [_pair(term, state.dtype) for term in terms(*arguments)]
     high, low = (jnp.concatenate([jnp.ravel(x) for x in part]) for part in zip(*pairs, strict=True))
     total, error = two_sum(state[0], high)
     rest = _if_finite(total, state[1] + low + error)
@@ -148,7 +148,7 @@ def _pair(term, dtype):
     return high, np.asarray(term - float(high), dtype)
 
 
-def evaluate(loss, y, prediction, axis, differentiable=True):
+def evaluate(loss, y, prediction, axis):
     def reduce(values):
         return values if axis is None else jnp.mean(values, axis)
 
@@ -156,11 +156,9 @@ def evaluate(loss, y, prediction, axis, differentiable=True):
         # Elementwise, where XLA fuses it into the loop that it runs anyway.
         return reduce(jnp.where(jnp.clip(y, 0.0, 1.0) == y, at.value, jnp.nan))
 
+    @jax.custom_jvp
     def value(y, prediction):
         return value_of(y, loss(y, prediction))
-
-    if not differentiable:
-        return value(y, prediction)
 
     def jvp(primals, tangents):
         y, prediction = primals
@@ -173,6 +171,5 @@ def evaluate(loss, y, prediction, axis, differentiable=True):
                 tangent += reduce(getattr(at, slope) * direction)
         return value, jnp.where(jnp.isnan(value), jnp.nan, 1.0) * tangent
 
-    value = jax.custom_jvp(value)
     value.defjvp(jvp, symbolic_zeros=True)
     return value(y, prediction)

@@ -86,8 +86,13 @@ def exact_sum(values, axis):
     return tf.reduce_sum(tf.cast(values, tf.float64), axis)
 
 
-def add_exactly(state, terms):
+def add_exactly(state, terms, *arguments):
+    return at_once(_added, state, terms, *arguments)
+
+
+def _added(state, terms, *arguments):
     # A Python float would first become a float32 one.
+    terms = terms(*arguments)
     terms = [tf.constant(t, tf.float64) if isinstance(t, float) else t for t in terms]
     added = tf.concat([tf.reshape(tf.cast(term, tf.float64), [-1]) for term in terms], 0)
     total = added + tf.reduce_sum(tf.cast(state, tf.float64), 0)
@@ -145,7 +150,7 @@ def _graph(function, signature):
     return tf.function(graph, autograph=False).get_concrete_function(*inputs)
 
 
-def evaluate(loss, y, prediction, axis, differentiable=True):
+def evaluate(loss, y, prediction, axis):
     def value_of(y, at):
         if axis is None:
             return _value_if(_possible(y, y), at.value)
@@ -170,9 +175,7 @@ def evaluate(loss, y, prediction, axis, differentiable=True):
 
         return value, gradient
 
-    if differentiable:
-        return tf.custom_gradient(value_and_gradient)(y, prediction)
-    return value_of(y, loss(y, prediction))
+    return tf.custom_gradient(value_and_gradient)(y, prediction)
 
 
 def _possible(low, high):
