@@ -77,14 +77,16 @@ def exact_sum(values, axis):
 
 @torch.no_grad()
 def add_exactly(state, terms, *arguments):
-    def tensor(number):  # Half the time that `as_tensor` takes.
-        return torch.scalar_tensor(number, dtype=torch.float64, device=state.device)
+    def tensor(term):
+        if isinstance(term, float):  # Half the time that `as_tensor` takes.
+            return torch.scalar_tensor(term, dtype=torch.float64, device=state.device)
+        return term.to(state.device)
 
-    terms = [tensor(x) if isinstance(x, float) else x for x in terms(*arguments)]
-    total = torch.hstack(terms).add_(state.sum(0, dtype=torch.float64))
+    total = torch.hstack([tensor(term) for term in terms(*arguments)])
+    total += state.sum(0, dtype=torch.float64)
     high = total.to(state.dtype)
     # Of an infinite sum nothing is left over.
-    return torch.stack([high, total.sub_(high).to(state.dtype).nan_to_num_(nan=0.0)])
+    return torch.stack([high, (total - high).to(state.dtype).nan_to_num_(nan=0.0)])
 
 
 def sums(state):
@@ -102,12 +104,14 @@ def evaluate(loss, y, prediction, axis):
 
 def _value(loss, y, prediction, axis):
     def value(y, prediction):
-        value = loss(y, prediction).value
+        at = loss(y, prediction)
         if axis is None or y.shape[axis] == 1:
-            value = torch.where(y.clamp(0.0, 1.0) == y, value, torch.nan)
+            value = at.value.masked_fill_(y.clamp(0.0, 1.0) != y, torch.nan)
             return value if axis is None else value.squeeze(axis)
-        possible = (y.amin(axis) >= 0) & (y.amax(axis) <= 1)
-        return torch.where(possible, value.mean(axis), torch.nan)
+        possible = (y.amin(axis) >= 0.0).logical_and_(y.amax(axis) <= 1.0)
+        # The means of the terms, for their sum would be one more block of memory.
+        value = at.sum_of(lambda term: term.mean(axis))
+        return value.masked_fill_(possible.logical_not_(), torch.nan)
 
     return _in_blocks(value, axis, y, prediction)
 
