@@ -153,8 +153,8 @@ def _below_one(epsilon):
 
 
 def _factor(pos_weight):
-    """An array as a tensor, which on JAX must not outlive one evaluation; all else as it is."""
-    return ops.convert_to_tensor(pos_weight) if isinstance(pos_weight, np.ndarray) else pos_weight
+    """An array as a tensor, which on JAX must not outlive one evaluation."""
+    return None if pos_weight is None else ops.convert_to_tensor(pos_weight)
 
 
 class _Loss:

@@ -21,14 +21,13 @@ from keras import ops
 
 from keras_bce import backend
 
-_MEANS = ("sum_over_batch_size", "mean", "mean_with_sample_weight")
-
 
 class Batch(NamedTuple):
-    """One batch, prediction by prediction, and what is to be computed from it.
+    """One batch, prediction by prediction, and the loss that is to be computed from it.
 
-    `None` for weights means 1, for present means all. Those two broadcast to the
-    predictions, as do label_weights and pos_weight, which are arrays.
+    `None` for weights means 1, for present means all. Both broadcast to the
+    predictions, and so do label_weights and pos_weight, arrays or `None`. Of `elementwise`
+    are the loss, with the arguments that only it has, and its link.
     """
 
     labels: object
@@ -60,7 +59,7 @@ class Samples(NamedTuple):
 def selected(batch):
     """The batch with what is left out replaced by a harmless pair, and its weight by 0."""
     labels, predictions, weights, present, label_weights, _, ignore_class, *_ = batch
-    if isinstance(label_weights, np.ndarray):
+    if label_weights is not None:
         label_weights = ops.convert_to_tensor(label_weights)
     if ignore_class is not None:
         given = ~ops.isnan(labels) if math.isnan(ignore_class) else labels != ignore_class
@@ -135,13 +134,13 @@ def _losses(batch, axis):
 def reduced(batch, reduction):
     """One number from a batch, or with the reduction `None` (or `"none"`) one for each sample."""
     value = backend.at_once(_reduced, batch, reduction)
-    replicas = backend.replica_count() if reduction in _MEANS else 1
+    replicas = 1 if reduction in (None, "none", "sum") else backend.replica_count()
     return value / replicas if replicas > 1 else value
 
 
 def _reduced(batch, reduction):
     numerators, weights, counted = per_sample(selected(batch))
-    if reduction not in ("sum", *_MEANS):
+    if reduction in (None, "none"):
         return numerators
     total = ops.sum(numerators)
     if reduction == "sum":

@@ -78,6 +78,20 @@ def test_means_are_divided_by_the_replicas_and_sums_are_not(reduction):
     )
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.distribute")
+def test_replicas_are_counted_at_every_call():
+    """Not when the graph was made that an eager call runs."""
+    import tensorflow as tf
+
+    y, x = batch()
+    ours, theirs = keras_bce.losses.BinaryCrossentropy(True), keras.losses.BinaryCrossentropy(True)
+    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+    for _ in range(2):
+        assert float(ours(y, x)) == pytest.approx(float(theirs(y, x)), rel=1e-6)
+        with strategy.scope():
+            assert float(ours(y, x)) == pytest.approx(float(theirs(y, x)), rel=1e-6)
+
+
 @pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution")
 def test_data_parallel_equals_one_device():
     devices = keras.distribution.list_devices()

@@ -13,15 +13,16 @@ Each gives the same names. Of mathematics, elementwise:
 
 Of everything else:
 
-- `at_once(function, *arguments)`: `function(*arguments)`, where everything else below happens but
-  for what is found. It depends on its arguments alone: tensors and arrays, tuples of them, and
-  what can be compared. Equal calls may share what is compiled;
-- `evaluate(loss, y, prediction, axis)`: the value of an elementwise loss,
-  averaged over `axis` (`None` keeps the elements), with its derivative attached;
+- `at_once(function, *arguments)`: `function(*arguments)`, in which a loss is evaluated and
+  reduced. It must depend on its arguments alone, which are tensors and arrays, values that can be
+  compared, and tuples of them all: calls that differ in tensors only share what is compiled;
+- `evaluate(loss, y, prediction, axis)`: the value of an elementwise loss, averaged over `axis`
+  (`None` keeps the elements), with its derivative attached;
 - `exact_sum(values, axis)`: a sum in more digits than float32 has, a *term*;
 - `add_exactly(state, terms, *arguments)`: a state of K pairs, of shape (2, K), with K numbers
-  added to it, `terms(*arguments)`, at once: a list of terms of rank 0 or 1, of integers, and of
-  Python floats. It has no derivative; `sums(state)`: those K, each rounded once;
+  added to it, at once and without a derivative: the list `terms(*arguments)`, of terms of rank 0
+  or 1 and of Python floats (or of integers, where a graph does not know its sizes);
+- `sums(state)`: those K, each rounded once;
 - `find_logits(y_pred)`: the logits that a sigmoid made `y_pred` from, or `None`;
 - `find_mask(y_pred)`: the mask that Keras attached to `y_pred`, or `None`;
 - `has_float64()`: whether it computes in float64 when asked to;
