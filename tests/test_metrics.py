@@ -246,6 +246,13 @@ def test_sums_of_a_batch_are_exact(axis, shape):
     np.testing.assert_allclose(exact(metric), expected.ravel(), rtol=1e-12)
 
 
+@pytest.mark.skipif(BACKEND != "torch", reason="elsewhere a variable keeps no graph")
+def test_sums_have_no_derivative():
+    values = tensor([0.5]).requires_grad_()
+    state = backend.add_exactly(Sums(1).sums.variable.value, lambda x: [exact_sum(x)], values)
+    assert not state.requires_grad
+
+
 def test_a_count_past_float32_is_kept():
     metric = Sums(1)
     metric.sums.add(lambda: [2.0**24 + 1])
