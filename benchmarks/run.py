@@ -107,7 +107,7 @@ def plot(_):
 
     from keras_bce.plotting import COLOURS
 
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
     names = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "torch"}
     colours = dict(zip(names, COLOURS, strict=False))
     for path in sorted(HERE.glob("sizes_*.json")):
@@ -130,7 +130,7 @@ def plot(_):
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
     axes.grid(alpha=0.3)
-    axes.legend()
+    figure.legend(loc="outside right upper")
     figure.savefig(HERE / "sizes.png", dpi=120)
 
 
