@@ -125,7 +125,7 @@ class Probabilities:
 
     @cached_property
     def log_q(self):
-        return backend.at_least(backend.log1p(-self.p), math.log(self.q_floor))
+        return backend.at_least(backend.log1m(self.p), math.log(self.q_floor))
 
     p_slope = 1.0
 
@@ -357,7 +357,7 @@ class AsymmetricCrossentropy(_Loss):
             log_rest = backend.where(
                 link.p > 0.5,
                 backend.log(backend.at_most(link.q + clip, 1.0)),
-                backend.log1p(-backend.at_most(m, 0.5)),
+                backend.log1m(backend.at_most(m, 0.5)),
             )
             self.m_slope = backend.where(link.p > clip, link.p_slope, 0.0)
             self.log_rest_slope = -self.m_slope / backend.at_most(link.q + clip, 1.0)

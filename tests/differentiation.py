@@ -34,6 +34,25 @@ def gradient(function, *arguments):
     return [to_numpy(g) for g in gradients]
 
 
+def slope(function, x):
+    """The gradient of a scalar function as a tensor, which can be derived once more."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = function(x)
+        return tape.gradient(value, x)
+    if BACKEND == "jax":
+        import jax
+
+        return jax.grad(function)(x)
+    import torch
+
+    x = x if x.requires_grad else x.clone().requires_grad_()
+    return torch.autograd.grad(function(x), x, create_graph=True)[0]
+
+
 def to_numpy(x):
     """A tensor or a variable as an array, half precision as float32."""
     x = keras.ops.convert_to_tensor(x)

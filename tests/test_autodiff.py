@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import oracle
 import pytest
-from differentiation import BACKEND, compiled, gradient, tensor, to_numpy
+from differentiation import BACKEND, compiled, gradient, slope, tensor, to_numpy
 from instances import FUNCTIONS, batch
 
 from keras_bce import losses
@@ -63,56 +63,28 @@ def test_second_derivatives(kind, from_logits):
 
     def directional(x):
         """A scalar whose gradient is a Hessian-vector product."""
-        if BACKEND == "tensorflow":
-            import tensorflow as tf
-
-            with tf.GradientTape() as tape:
-                tape.watch(x)
-                value = f(tensor(y), x)
-            slope = tape.gradient(value, x)
-        elif BACKEND == "jax":
-            import jax
-
-            slope = jax.grad(lambda x: f(tensor(y), x))(x)
-        else:
-            import torch
-
-            if not x.requires_grad:
-                x = x.clone().requires_grad_()
-            (slope,) = torch.autograd.grad(f(tensor(y), x), x, create_graph=True)
-        return keras.ops.sum(slope * tensor(weights))
+        return keras.ops.sum(slope(lambda x: f(tensor(y), x), x) * tensor(weights))
 
     (second,) = gradient(directional, tensor(x))
     np.testing.assert_allclose(second, differences(directional, x), atol=5e-3)
 
 
-def test_the_second_derivative_at_zero_and_far_out():
-    x = tensor([[0.0], [30.0], [-30.0], [95.0]])
-    y = tensor([[0.0], [1.0], [0.0], [1.0]])
-    expected = [float(oracle.sigmoid(v) * oracle.sigmoid(-v)) for v in (0, 30, -30)]
-    if BACKEND == "tensorflow":
-        import tensorflow as tf
+@pytest.mark.parametrize("xla", [None, False, True])
+def test_second_and_third_derivatives_at_zero_and_far_out(xla):
+    inside = [0.0, 1.0, -1.0, 30.0, -30.0]
+    x = tensor([[v] for v in [*inside, 95.0, -95.0, np.inf, -np.inf]])
+    y = keras.ops.cast(x > 0, "float32")
 
-        with tf.GradientTape() as outer:
-            outer.watch(x)
-            with tf.GradientTape() as inner:
-                inner.watch(x)
-                value = function("bce", True)(y, x)
-            slope = inner.gradient(value, x)
-        second = outer.gradient(slope, x)
-    elif BACKEND == "jax":
-        import jax
+    def second(x):
+        return keras.ops.sum(slope(lambda x: function("bce", True)(y, x), x))
 
-        slope = jax.grad(lambda x: function("bce", True)(y, x))
-        second = jax.grad(lambda x: slope(x).sum())(x)
-    else:
-        import torch
+    def third(x):
+        return keras.ops.sum(slope(second, x))
 
-        x.requires_grad_()
-        (slope,) = torch.autograd.grad(function("bce", True)(y, x), x, create_graph=True)
-        (second,) = torch.autograd.grad(slope.sum(), x)
-    np.testing.assert_allclose(to_numpy(second).ravel()[:3], expected, rtol=1e-5)
-    assert np.isfinite(to_numpy(second)).all()
+    for f, exact in ((second, lambda p, q: p * q), (third, lambda p, q: p * q * (q - p))):
+        expected = [float(exact(oracle.sigmoid(v), oracle.sigmoid(-v))) for v in inside]
+        (given,) = gradient(f if xla is None else compiled(f, xla), x)
+        np.testing.assert_allclose(given.ravel(), expected + [0.0] * 4, rtol=1e-5, atol=1e-40)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,7 +3,7 @@
 The backend that Keras runs on when the package is imported is the one used.
 Each gives the same names. Of mathematics, elementwise:
 
-- `log`, `log1p`, `power(x, y)`, `where(condition, x, y)`;
+- `log`; `log1m(x)`: `log(1 - x)`, exact for small `x`; `power(x, y)`; `where(condition, x, y)`;
 - `at_least(x, low)`, `at_most(x, high)`, of a number; NaN stays NaN;
 - `sigmoid_minus_abs(x)` and `softplus_minus_abs(x)`, of `-|x|`; `step(x)`: 1 where `x > 0`, 0
   where `x < 0`; and `with_sign(size, x)`: `size` and `-size` there. At 0 they agree, in value
@@ -49,7 +49,7 @@ _NAMES = (
     "find_mask",
     "has_float64",
     "log",
-    "log1p",
+    "log1m",
     "multiply_no_nan",
     "power",
     "replica_count",

@@ -9,12 +9,16 @@ import keras
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
-log, log1p, power, where = jnp.log, jnp.log1p, jnp.power, jnp.where
+log, power, where = jnp.log, jnp.power, jnp.where
 at_least, at_most = jnp.maximum, jnp.minimum
 
 
 def multiply_no_nan(x, weight):
     return jnp.where(weight == 0, 0.0, x * weight)
+
+
+def log1m(x):
+    return jnp.log1p(-x)
 
 
 def _minus_abs(x):
@@ -26,7 +30,7 @@ def sigmoid_minus_abs(x):
 
 
 def softplus_minus_abs(x):
-    return log1p(jnp.exp(_minus_abs(x)))
+    return jnp.log1p(jnp.exp(_minus_abs(x)))
 
 
 def step(x):

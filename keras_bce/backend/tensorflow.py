@@ -23,29 +23,48 @@ def _in_xla():
     return tf.__internal__.get_enclosing_xla_context() is not None
 
 
-def log1p(x):
+def log1m(x):
     if not _in_xla():
-        return tf.math.log1p(x)
-    # As exact, and faster there: the logarithm of the sum, and of what that rounded off.
-    total = 1.0 + x
-    # The floor spares a division by 0, and XLA the thought that `1 + x - 1` is `x`.
-    positive = tf.maximum(total, np.finfo("float32").tiny)
-    return tf.math.log(total) + (x - (positive - 1.0)) / positive
+        return tf.math.log1p(_minus(x))
+    # As exact, and faster there: the logarithm of the rest, and of what that rounded off.
+    rest = 1.0 - x
+    # The floor spares XLA the thought that `1 - (1 - x)` is `x`.
+    positive = tf.maximum(rest, np.finfo("float32").tiny)
+    return tf.math.log(rest) + ((1.0 - positive) - x)
 
 
-def _minus_abs(x):
+def _minus(x):
+    # TensorFlow makes one operation of a negation and what follows, and splits even small batches
+    # over threads for it; then to wait for these takes most of the time. Products it leaves alone.
+    return x * -1.0
+
+
+def _exp_minus_abs(x):
     # `abs` has no slope at 0; this has that of negative numbers, and `step` counts 0 as one.
-    return -tf.nn.leaky_relu(x, -1.0)
+    return tf.exp(_minus(tf.nn.leaky_relu(x, -1.0)))
 
 
 def sigmoid_minus_abs(x):
+    if _in_xla():
+        return _sigmoid_minus_abs(x)
     # On CPUs `tf.sigmoid` is off by up to four epsilons.
-    e = tf.exp(_minus_abs(x))
+    e = _exp_minus_abs(x)
     return e / (1.0 + e)
 
 
+@tf.custom_gradient
+def _sigmoid_minus_abs(x):
+    def gradient(upstream):
+        # Derived step by step it would be infinity times 0 for large logits.
+        r = _sigmoid_minus_abs(x)
+        return with_sign(upstream * r * (r - 1.0), x)
+
+    return 1.0 / (1.0 + tf.exp(tf.abs(x))), gradient
+
+
 def softplus_minus_abs(x):
-    return log1p(tf.exp(_minus_abs(x)))
+    # XLA computes what both need once; for TensorFlow it is one pass over memory more.
+    return -log1m(_sigmoid_minus_abs(x)) if _in_xla() else tf.math.log1p(_exp_minus_abs(x))
 
 
 def step(x):

@@ -4,7 +4,7 @@ import inspect
 
 import torch
 
-log, log1p, power, where = torch.log, torch.log1p, torch.pow, torch.where
+log, power, where = torch.log, torch.pow, torch.where
 
 
 def at_least(x, low):
@@ -17,6 +17,10 @@ def at_most(x, high):
 
 # Whatever can be is done in place, which on CPUs takes half the time. There `torch.where` runs
 # element by element, and takes as long as forty products: it is left to what will be derived.
+
+
+def log1m(x):
+    return torch.log1p(-x) if torch.is_grad_enabled() else x.neg().log1p_()
 
 
 def _minus_abs(x):
