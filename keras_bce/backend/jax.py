@@ -30,7 +30,8 @@ def sigmoid_minus_abs(x):
 
 
 def softplus_minus_abs(x):
-    return jnp.log1p(jnp.exp(_minus_abs(x)))
+    # Value and slope share the sigmoid; the exponential they would not.
+    return -log1m(sigmoid_minus_abs(x))
 
 
 def step(x):
