@@ -25,7 +25,7 @@ def _in_xla():
 
 def log1m(x):
     if not _in_xla():
-        return tf.math.log1p(_minus(x))
+        return tf.math.log1p(-x)
     # As exact, and faster there: the logarithm of the rest, and of what that rounded off.
     rest = 1.0 - x
     # The floor spares XLA the thought that `1 - (1 - x)` is `x`.
@@ -33,15 +33,9 @@ def log1m(x):
     return tf.math.log(rest) + ((1.0 - positive) - x)
 
 
-def _minus(x):
-    # TensorFlow makes one operation of a negation and what follows, and splits even small batches
-    # over threads for it; then to wait for these takes most of the time. Products it leaves alone.
-    return x * -1.0
-
-
 def _exp_minus_abs(x):
     # `abs` has no slope at 0; this has that of negative numbers, and `step` counts 0 as one.
-    return tf.exp(_minus(tf.nn.leaky_relu(x, -1.0)))
+    return tf.exp(-tf.nn.leaky_relu(x, -1.0))
 
 
 def sigmoid_minus_abs(x):
