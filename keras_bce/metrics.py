@@ -1,16 +1,17 @@
 """Metrics: exact, mergeable, and in agreement with the losses.
 
 Each takes the arguments of its update from the same room as the losses do, and
-keeps nothing but exact sums (see `accumulator`), so that partial results can be
-computed anywhere, pickled, and merged.
+keeps nothing but exact sums (see `streaming`), so that partial results can be
+computed anywhere, pickled, and merged. A metric here is what it adds up, and what
+it makes of the sums.
 """
 
 import keras
 import numpy as np
 from keras import ops
 
-from keras_bce import backend, checks, inputs, weighting
-from keras_bce.accumulator import Accumulator, exact_sum
+from keras_bce import backend, checks, inputs, streaming, weighting
+from keras_bce.accumulator import exact_sum
 from keras_bce.criterion import Criterion
 from keras_bce.elementwise import Partial
 
@@ -20,84 +21,8 @@ _BLOCK = 1024
 _register = keras.saving.register_keras_serializable(package="keras_bce.metrics")
 
 
-class _PortableMetric(keras.metrics.Metric):
-    """A metric that is pickled and copied with its state, which Keras's own pickling loses."""
-
-    def reset_states(self):
-        """Forgets everything: `reset_state`, by the name that TensorFlow 2.4 documents."""
-        self.reset_state()
-
-    def __reduce__(self):
-        state = [np.array(ops.convert_to_numpy(variable)) for variable in self.variables]
-        return _restore, (type(self), self.get_config(), state)
-
-
-def _restore(cls, config, state):
-    metric = cls.from_config(config)
-    for variable, value in zip(metric.variables, state, strict=True):
-        variable.assign(value)
-    return metric
-
-
-class _SumsMetric(_PortableMetric):
-    """A metric whose state is a vector of exact sums.
-
-    Subclasses say how many these are, and `terms`, a function that gives what a
-    batch adds to them; and they compute from them in `result`.
-    """
-
-    def __init__(self, name, dtype, criterion, size, terms):
-        super().__init__(name=name, dtype=dtype)
-        self._criterion = criterion
-        self._terms = terms
-        self._sums = Accumulator(self, size, inputs.computing_dtype(self.dtype))
-
-    def _batch(self, y_true, y_pred, sample_weight):
-        return self._criterion.batch(y_true, y_pred, sample_weight, dtype=self.dtype)
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        """Adds a batch; the arguments are those of a call of `losses.BinaryCrossentropy`."""
-        self._sums.add(_selected, self._terms, self._batch(y_true, y_pred, sample_weight))
-
-    def _cast(self, value):
-        return inputs.cast(value, inputs.result_dtype(self.dtype))
-
-    def merge_state(self, metrics):
-        """Adds what other metrics have seen, as if this one had seen it as well.
-
-        Args:
-            metrics: Metrics of the same class and the same arguments, the name aside.
-
-        Raises:
-            ValueError: if one of them differs, saying in what.
-        """
-        metrics = list(metrics)
-        for metric in metrics:
-            if type(metric) is not type(self):
-                raise ValueError(
-                    "`merge_state` takes metrics of the class it is called on, "
-                    f"{type(self).__name__}. Received: a {type(metric).__name__}."
-                )
-            ours, theirs = self.get_config(), metric.get_config()
-            # By repr, to which NaN equals NaN.
-            differing = [k for k in ours if k != "name" and repr(ours[k]) != repr(theirs[k])]
-            if differing:
-                raise ValueError(
-                    "`merge_state` takes metrics with the arguments of the one it is called on. "
-                    "Received: "
-                    + ", ".join(f"{k}={theirs[k]!r} where this has {ours[k]!r}" for k in differing)
-                    + "."
-                )
-        for metric in metrics:
-            self._sums.merge(metric._sums.state)
-
-
-def _selected(terms, batch):
-    return terms(weighting.selected(batch))
-
-
 @_register
-class BinaryCrossentropy(_SumsMetric):
+class BinaryCrossentropy(streaming.SumsMetric):
     """Mean binary cross-entropy over everything seen: what the loss of this name means, exactly.
 
         result = sum of the samples' weighted losses / sum of their weights
@@ -208,7 +133,7 @@ def _means_by_label(batch):
     return [*_means(batch), *(exact_sum(column, axes) for column in columns)]
 
 
-class _ProbabilityMetric(_SumsMetric):
+class _ProbabilityMetric(streaming.SumsMetric):
     """A metric of labels and probabilities over all predictions, whatever their shape."""
 
     def __init__(self, name, dtype, from_logits, ignore_class, size, terms):
@@ -400,7 +325,7 @@ def _bins(batch, num_bins):
 
 
 @_register
-class FromLogits(_PortableMetric):
+class FromLogits(streaming.PortableMetric):
     """Any Keras metric that wants probabilities, fed with logits.
 
     `compile(metrics=["accuracy"])` on a model that gives logits compares logits
