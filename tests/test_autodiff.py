@@ -61,10 +61,15 @@ def test_second_derivatives(kind, from_logits):
     weights = np.random.default_rng(1).normal(size=x.shape).astype("float32")
     f = function(kind, from_logits)
 
+    def of_predictions(x):
+        return f(tensor(y), x)
+
     def directional(x):
         """A scalar whose gradient is a Hessian-vector product."""
-        return keras.ops.sum(slope(lambda x: f(tensor(y), x), x) * tensor(weights))
+        return keras.ops.sum(slope(of_predictions, x) * tensor(weights))
 
+    (first,) = gradient(of_predictions, tensor(x))
+    np.testing.assert_allclose(to_numpy(slope(of_predictions, tensor(x))), first, rtol=1e-5)
     (second,) = gradient(directional, tensor(x))
     np.testing.assert_allclose(second, differences(directional, x), atol=5e-3)
 
