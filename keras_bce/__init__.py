@@ -1,9 +1,32 @@
 """Binary cross-entropy for Keras 3: losses and metrics for binary and multi-label models."""
 
+import importlib
+
 from keras_bce import losses, metrics
 from keras_bce.balance import balanced_pos_weight
 from keras_bce.checks import check_inputs
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "balanced_pos_weight", "check_inputs", "losses", "metrics"]
+__all__ = [
+    "__version__",
+    "balanced_pos_weight",
+    "check_inputs",
+    "losses",
+    "metrics",
+    "plotting",
+    "reference",
+]
+
+#: Modules that are imported on first use.
+_LAZY = ("plotting", "reference")
+
+
+def __getattr__(name):
+    if name in _LAZY:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_LAZY})

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_bce import checks
+from keras_bce import arguments, checks, faults
 
 
 def balanced_pos_weight(y_true, *, ignore_class=None):
@@ -26,9 +26,9 @@ def balanced_pos_weight(y_true, *, ignore_class=None):
     [3.0, 0.5]
     """
     checks.check_inputs(y_true, ignore_class=ignore_class)
-    labels = checks.on_host(y_true, "y_true").astype("float64")
+    labels = faults.on_host(y_true, "y_true").astype("float64")
     labels = labels.reshape(-1, 1) if labels.ndim < 2 else labels.reshape(-1, labels.shape[-1])
-    present = ~checks.missing(labels, checks.ignore_class_argument(ignore_class))
+    present = ~faults.missing(labels, arguments.ignore_class(ignore_class))
     positives = np.where(present, labels, 0.0).sum(0)
     if not np.all(positives > 0):
         none = [int(i) for i in np.flatnonzero(positives == 0)]

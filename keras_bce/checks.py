@@ -1,266 +1,300 @@
-"""What callers may pass, and the wording of every error.
-
-Three kinds of check: arguments, once, where an object is made; values on the
-host, lists and NumPy arrays, where looking costs no synchronisation; and
-`check_inputs`, which looks at everything, because the caller asked for it.
-"""
+"""Looks at data, and at what a model predicts for it, for what makes a loss NaN."""
 
 import contextlib
+import itertools
 import math
-import numbers
+import re
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
+import keras
 import numpy as np
 from keras import ops
 
-REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
+from keras_bce import arguments, faults, origin
+
+MOST_BATCHES = 10_000  # That are read, of data that does not tell how many it has.
+PROGRESS_DELAY = 1.0  # Seconds, after which `verbose="auto"` shows a progress bar.
 
 
-def check_inputs(y_true, y_pred=None, *, from_logits=False, ignore_class=None):
+def check_inputs(
+    y_true: Any,
+    y_pred: Any = None,
+    *,
+    from_logits: bool = False,
+    ignore_class: float | None = None,
+    model: Any = None,
+    verbose: Literal["auto", 0, 1] = "auto",
+) -> None:
     """Raises a `ValueError` that names everything wrong with labels and predictions.
 
-    The losses and metrics check lists and NumPy arrays by themselves. Tensors
-    they never copy to the host: an impossible value in one makes the loss of its
-    sample NaN. When a loss is NaN, call this on the data.
+    When `fit` prints `loss: nan`, call this on what `fit` was given:
+
+        keras_bce.check_inputs(dataset, model=model)
+
+    The losses and metrics check lists and NumPy arrays by themselves. They never copy tensors,
+    which `fit` makes of everything, to the host: an impossible value in one makes the loss of
+    its sample NaN. This function copies them, and says which value it is.
 
     Args:
-        y_true: Labels in [0, 1], of any shape: a tensor, array or list.
-        y_pred: Predictions of the same shape, or `(N, 1)` for labels `(N,)`, or the
-            other way round. `None` checks the labels alone.
-        from_logits: Whether `y_pred` holds logits, of which only NaN is impossible,
-            rather than probabilities in [0, 1].
+        y_true: Labels in [0, 1], of any shape: a tensor, array or list. Or batches `(x, y)` or
+            `(x, y, sample_weight)`: a `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch
+            `DataLoader`, a generator or another iterable; `y` may be a dict, list or tuple of
+            one array per output of the model. Or, with `model`, one such tuple of all samples.
+        y_pred: Predictions, of the shape of the labels; `(N, 1)` and `(N,)` go together.
+        from_logits: Whether predictions are logits, of which only NaN is impossible.
         ignore_class: The label that stands for "missing": a number or NaN. Neither a
             missing label nor its prediction is checked.
+        model: The Keras model whose predictions are checked, for the outputs with labels.
+        verbose: 1 shows a progress bar, 0 does not, and `"auto"` does after a second.
+
+    Batches are counted from 0, and read until a label is at fault: all of them if their number is
+    known, else 10,000 at most, with a warning. A generator is used up. What has a weight of 0 is
+    not checked. What a mask of the model leaves out is: give it a weight of 0 or `ignore_class`.
 
     Raises:
-        ValueError: for each fault, what is wrong, how often, the first place and
-            value, and what has likely happened.
+        ValueError: for each fault, what is wrong, how often, the first place and value, and
+            what has likely happened. Also for no batches, and for batches without labels.
 
+    >>> import keras
+    >>> import numpy as np
     >>> import keras_bce
-    >>> keras_bce.check_inputs([0, 1, 1], [0.1, 0.9, 0.6])
-    >>> keras_bce.check_inputs([0, 1, 255], [0.1, 0.9, 0.6])
+    >>> keras_bce.check_inputs([0, 1, 1], y_pred=[0.1, 0.9, 0.6])
+    >>> x = np.array([[0.5], [float("nan")]])
+    >>> keras_bce.check_inputs([(x, np.array([[0], [1]])), (x, np.array([[1], [2]]))])
     Traceback (most recent call last):
     ...
-    ValueError: `y_true` must hold labels in [0, 1]. Received: 1 of 3 outside, ...
+    ValueError: `y_true` must hold labels in [0, 1]. Received: 1 of 2 outside, the first in batch 1
+    at y_true[1, 0]=2... Labels of several classes need one column per class, of 0 and 1.
+    >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, "sigmoid")])
+    >>> keras_bce.check_inputs((x, [0, 1]), model=model)
+    Traceback (most recent call last):
+    ...
+    ValueError: `y_pred` must hold probabilities in [0, 1]. Received: 1 of 2 outside or NaN, the
+    first at y_pred[1, 0]=nan. The model itself gives NaN: look at its inputs, ...
     """
-    ignore_class = ignore_class_argument(ignore_class)
-    y_true = on_host(y_true, "y_true")
-    left_out = missing(y_true, ignore_class)
-    faults = label_faults(y_true, left_out)
-    if y_pred is not None:
-        y_pred = on_host(y_pred, "y_pred")
-        shorter, longer = sorted((y_true.shape, y_pred.shape), key=len)
-        if longer not in (shorter, (*shorter, 1)):
-            faults.append(shape_fault(y_true.shape, y_pred.shape))
-            left_out = np.False_
-        else:
-            left_out = left_out.reshape(y_pred.shape)
-        faults += prediction_faults(y_pred, from_logits, left_out)
-    if faults:
-        raise ValueError("\n".join(faults))
-
-
-def check_host_values(y_true, y_pred, from_logits, ignore_class, sample_weight, mask):
-    """Raises for impossible values among those of `y_true` and `y_pred` that are NumPy arrays.
-
-    All shapes are aligned already. What weights or a mask leave out is not
-    looked at; where those are tensors, they can excuse any value, so that
-    nothing is checked here, and NaN is left to tell.
-    """
-    if not all(given is None or isinstance(given, np.ndarray) for given in (sample_weight, mask)):
-        return
-    left_out = np.False_
-    if sample_weight is not None:
-        left_out = left_out | (sample_weight == 0)
-    if mask is not None:
-        left_out = left_out | ~mask.astype(bool)
-    faults = []
-    if isinstance(y_true, np.ndarray):
-        left_out = left_out | missing(y_true, ignore_class)
-        faults += label_faults(y_true, left_out)
-    elif ignore_class is not None:
-        return
-    if isinstance(y_pred, np.ndarray):
-        faults += prediction_faults(y_pred, from_logits, left_out)
-    if faults:
-        raise ValueError("\n".join(faults))
-
-
-def label_faults(y_true, left_out=np.False_):
-    """What is wrong with an array of labels, a list of sentences."""
-    return _out_of_range(
-        y_true, left_out, "`y_true` must hold labels in [0, 1].", _label_advice, (0.0, 1.0)
-    )
-
-
-def prediction_faults(y_pred, from_logits, left_out=np.False_):
-    """What is wrong with an array of predictions, a list of sentences."""
-    if from_logits:
-        rule, allowed = "`y_pred` must hold logits, not NaN.", (-math.inf, math.inf)
+    _check_arguments(y_true, y_pred, model, verbose)
+    check = _Check(from_logits, arguments.ignore_class(ignore_class), model, verbose)
+    if model is not None and isinstance(y_true, tuple):
+        found = check.pair(y_true)
+    elif _is_batches(y_true):
+        found = check.batches(y_true)
     else:
-        rule, allowed = "`y_pred` must hold probabilities in [0, 1].", (0.0, 1.0)
-    return _out_of_range(y_pred, left_out, rule, _prediction_advice, allowed)
+        found = check.arrays(y_true, y_pred)
+    if found:
+        raise ValueError("\n".join(found))
 
 
-def shape_fault(y_true_shape, y_pred_shape):
-    return (
-        "`y_true` and `y_pred` must have the same shape, or differ by a last axis of size 1. "
-        f"Received: y_true.shape={tuple(y_true_shape)}, y_pred.shape={tuple(y_pred_shape)}. "
-        "Reshape one of them; nothing is broadcast."
-    )
+class _Check(NamedTuple):
+    """The arguments of `check_inputs`; each method returns faults, a list of sentences."""
+
+    from_logits: bool
+    ignore_class: float | None
+    model: Any
+    verbose: Any
+
+    def pair(self, pair):
+        """Faults of `(x, y)` or `(x, y, sample_weight)` that hold all samples."""
+        samples = len(next(iter(_outputs(_unpacked(pair)[1]).values())))
+        with _Progress(math.ceil(samples / 32), self.verbose) as bar:
+            return self.batch(pair, partial(self.model.predict, verbose=0, callbacks=[bar]))
+
+    def batches(self, data):
+        """Faults of the first labels that have any, and of the first predictions up to there."""
+        length, count, found = None, 0, []
+        by_index = isinstance(data, keras.utils.PyDataset)
+        with contextlib.suppress(TypeError, NotImplementedError):  # Unknown, or without end.
+            length = data.num_batches if by_index else len(data)
+        batches = (data[i] for i in itertools.count()) if by_index else data
+        predict = getattr(self.model, "predict_on_batch", None)
+        with _Progress(length, self.verbose) as bar:
+            most = MOST_BATCHES if length is None else length
+            for count, batch in enumerate(itertools.islice(batches, most), 1):
+                new = self.batch(batch, predict, count - 1)
+                found = [*new, *found]
+                if any("`y_pred" not in fault for fault in new):
+                    break
+                # One impossible label, once fitted, makes all predictions NaN: read on to find it.
+                predict = None if found else predict
+                bar.update(count)
+        if count == 0:
+            fault = f"`y_true` must have a batch. Received: none from a {type(data).__name__}."
+            raise ValueError(f"{fault} If it was read before, make it anew.")
+        if length is None and count == most and not found:
+            origin.warn(f"`check_inputs` found no fault in {count:,} batches, and stopped there.")
+        return found
+
+    def batch(self, batch, predict, number=None):
+        """Faults of each output of one batch; `number` is its place among the batches, if any."""
+        x, y_true, sample_weight = _unpacked(batch, number)
+        labels, weights, predictions = _outputs(y_true), _outputs(sample_weight), {}
+        if predict is not None:
+            predicted = predict(keras.tree.map_structure(_readable, x))
+            predictions = _predictions_of(labels, predicted, self.model)
+        found = []
+        for name, values in labels.items():
+            weight = weights.get(name, weights.get(None))  # One per output, or one for all.
+            try:
+                sentences = self.arrays(values, predictions.get(name), weight)
+            except ValueError as error:  # They are not even numbers.
+                sentences = [str(error)]
+            found += [_located(sentence, number, name) for sentence in sentences]
+        return found
+
+    def arrays(self, y_true, y_pred=None, sample_weight=None):
+        """Faults of labels, predictions and weights."""
+        y_true = faults.on_host(y_true, "y_true")
+        unweighted, weight_faults = _weighted(sample_weight, y_true.shape)
+        left_out = faults.missing(y_true, self.ignore_class) | unweighted
+        found = faults.label_faults(y_true, left_out)
+        if y_pred is not None:
+            y_pred = faults.on_host(y_pred, "y_pred")
+            shorter, longer = sorted((y_true.shape, y_pred.shape), key=len)
+            fits = longer in (shorter, (*shorter, 1))
+            found += [] if fits else [faults.shape_fault(y_true.shape, y_pred.shape)]
+            left_out = left_out.reshape(y_pred.shape) if fits else np.False_
+            found += faults.prediction_faults(y_pred, self.from_logits, left_out)
+        return found + weight_faults
 
 
-def weight_fault(name, weight_shape, shape):
-    return (
-        f"`{name}` must be a scalar, have one value per sample (aligned with `y_pred` from the "
-        "left, the batch first), or have the rank of `y_pred` and broadcast to it. "
-        f"Received: {name}.shape={tuple(weight_shape)}, y_pred.shape={tuple(shape)}."
-    )
+def _check_arguments(y_true, y_pred, model, verbose):
+    if not isinstance(verbose, (str, int)) or verbose not in ("auto", 0, 1):
+        raise ValueError(f"`verbose` must be 'auto', 0 or 1. Received: verbose={verbose!r}.")
+    if model is not None and not isinstance(model, keras.Model):
+        raise ValueError(f"`model` must be a Keras model. Received: model={model!r}.")
+    if y_pred is not None and (model is not None or _is_batches(y_true)):
+        raise ValueError(
+            "`y_pred` goes with labels alone. Received: y_pred beside "
+            f"{'batches' if model is None else 'a model'}. Leave it out, and pass `model=model`."
+        )
+    if model is not None and not (isinstance(y_true, tuple) or _is_batches(y_true)):
+        raise ValueError(
+            "`model` needs its inputs beside the labels. Received: y_true of type "
+            f"{type(y_true).__name__}. Pass `check_inputs((x, y), model=model)`, or batches."
+        )
 
 
-def _out_of_range(values, left_out, rule, advice, allowed):
-    low, high = allowed
-    if values.size == 0 or (values.min() >= low and values.max() <= high):
-        return []  # The common case, in two passes without a temporary.
-    wrong = ~((values >= low) & (values <= high)) & ~np.broadcast_to(left_out, values.shape)
-    count = int(wrong.sum())
-    if not count:
-        return []
-    index = tuple(int(i) for i in np.argwhere(wrong)[0])
-    place = ", ".join(str(i) for i in index)
-    if np.isnan(values[wrong]).any():
-        kind = "outside or NaN" if (low, high) == (0.0, 1.0) else "NaN"
-    else:
-        kind = "outside"
-    name = rule.split("`")[1]
-    return [
-        f"{rule} Received: {count} of {values.size} {kind}, the first at "
-        f"{name}[{place}]={values[index]}. {advice(values[wrong])}"
+def _is_batches(data):
+    """Whether `data` gives batches, rather than being labels."""
+    if isinstance(data, (list, tuple)):
+        return len(data) > 0 and all(_is_batch(item) for item in data)
+    if isinstance(data, (Sequence, Mapping)) or _rank(data) is not None:
+        return False
+    return isinstance(data, keras.utils.PyDataset) or hasattr(data, "__iter__")
+
+
+def _is_batch(item):
+    """Whether an item of a list is `(x, y)` or `(x, y, sample_weight)`, rather than numbers."""
+    if not isinstance(item, (list, tuple)) or len(item) not in (2, 3):
+        return False
+    parts = [part for part in keras.tree.flatten(list(item[:2])) if part is not None]
+    return bool(parts) and all(_rank(part) for part in parts)
+
+
+def _rank(value):
+    """How many axes a tensor, array or table has, of whatever library; `None` of what is none."""
+    if hasattr(value, "shape"):
+        return len(value.shape)
+    return 1 if hasattr(value, "__array__") else None
+
+
+def _unpacked(batch, number=None):
+    """The inputs, the labels, and the weights or `None`."""
+    parts = tuple(batch) if isinstance(batch, (list, tuple)) else (batch,)
+    x, y_true, sample_weight, *others = (*parts, None, None)
+    if not _outputs(y_true) or np.isscalar(y_true) or _rank(y_true) == 0 or len(others) > 2:
+        rule = "A batch must be `(x, y)` or `(x, y, sample_weight)`, with an array of labels `y`."
+        received = f"Received: ({', '.join(type(part).__name__ for part in parts)})."
+        raise ValueError(_located(f"{rule} {received} Give it labels, as `fit` needs.", number))
+    return x, y_true, sample_weight
+
+
+def _outputs(values):
+    """Arrays by the name or position of their output; of a single output, by `None`."""
+    if isinstance(values, Mapping):
+        return {name: array for name, array in values.items() if array is not None}
+    if isinstance(values, (list, tuple)) and values and all(_rank(array) for array in values):
+        return dict(enumerate(values)) if len(values) > 1 else {None: values[0]}
+    return {} if values is None else {None: values}
+
+
+def _predictions_of(labels, predicted, model):
+    """The predictions by the names of the labels, where one has names and the other positions."""
+    predictions = _outputs(predicted)
+    if not labels.keys() <= predictions.keys():
+        names = getattr(model, "output_names", ()) if str in map(type, labels) else labels
+        arrays = keras.tree.flatten(predicted)
+        predictions = dict(zip(names, arrays, strict=True)) if len(names) == len(arrays) else {}
+    if not labels.keys() <= predictions.keys():
+        raise ValueError(
+            "`y` must hold labels by the names of outputs of the model, or one array per output. "
+            f"Received: labels {[*labels]}, outputs {[*_outputs(predicted)]}."
+        )
+    return predictions
+
+
+def _readable(x):
+    """An input for any backend: a tensor of another one becomes a NumPy array."""
+    return x if ops.is_tensor(x) or not hasattr(x, "__array__") else np.asarray(x)
+
+
+def _weighted(sample_weight, shape):
+    """Which labels, of that shape, have a weight of 0, and what is wrong with the weights."""
+    if sample_weight is None:
+        return np.False_, []
+    weight = given = faults.on_host(sample_weight, "sample_weight")
+    shape_2d = (*shape, 1)[: max(len(shape), 2)]  # Labels (N,) are (N, 1).
+    if weight.ndim > len(shape_2d) and weight.shape[-1] == 1:
+        weight = weight[..., 0]
+    if 0 < weight.ndim < len(shape_2d) and weight.shape[0] == shape_2d[0]:
+        weight = weight.reshape(weight.shape + (1,) * (len(shape_2d) - weight.ndim))
+    sizes = zip(weight.shape, shape_2d, strict=False)
+    if weight.ndim not in (0, len(shape_2d)) or any(size not in (1, full) for size, full in sizes):
+        fault = faults.weight_fault("sample_weight", given.shape, shape)
+        return np.False_, [fault.replace("y_pred", "y_true")]
+    wrong = np.argwhere(~np.isfinite(given))
+    return np.broadcast_to(weight == 0, shape_2d).reshape(shape), [
+        f"`sample_weight` must hold finite numbers. Received: {len(wrong)} of {given.size} NaN or "
+        f"infinite, the first at sample_weight{place.tolist()}={given[tuple(place)]}. To leave a "
+        "sample out, give it a weight of 0."
+        for place in wrong[:1]
     ]
 
 
-def _label_advice(wrong):
-    if np.isnan(wrong).any():
-        return "If NaN stands for a missing label, pass `ignore_class=float('nan')`."
-    if np.all(wrong == -1):
-        return (
-            "If the labels are -1 and 1, pass `(y_true + 1) / 2`; if -1 stands for a "
-            "missing label, pass `ignore_class=-1`."
+def _located(sentence, number, output=None):
+    """A fault with the batch and the output that it is in, if it is in any."""
+    if number is not None:
+        words = "the first" if "the first at" in sentence else "Received"
+        sentence = sentence.replace(words, f"{words} in batch {number}", 1)
+    if output is not None:
+        sentence = re.sub(
+            r"\by_true|\by_pred|\bsample_weight", lambda word: f"{word[0]}[{output!r}]", sentence
         )
-    if wrong.min() >= 0 and wrong.max() == 255:
-        return "If the labels are 0 to 255, as in an image, pass `y_true / 255`."
-    return "Labels of several classes need one column per class, of 0 and 1."
+    return sentence
 
 
-def _prediction_advice(wrong):
-    if np.isnan(wrong).any():
-        return "The model itself gives NaN: look at its inputs, or lower the learning rate."
-    return "If the model has no sigmoid, its outputs are logits: pass `from_logits=True`."
+class _Progress(keras.callbacks.Callback):
+    """A progress bar, also of `predict`; with `verbose="auto"`, one that comes late."""
 
+    def __init__(self, length, verbose):
+        super().__init__()
+        self._bar = keras.utils.Progbar(length, unit_name="batch")
+        delay = {"auto": PROGRESS_DELAY, 0: math.inf, 1: 0.0}[verbose]
+        self._show_from, self._shown = time.monotonic() + delay, None
 
-def missing(y_true, ignore_class):
-    if ignore_class is None:
-        return np.zeros(y_true.shape, dtype=bool)
-    return np.isnan(y_true) if math.isnan(ignore_class) else y_true == ignore_class
+    def update(self, count):
+        if time.monotonic() >= self._show_from:
+            self._bar.update(count, finalize=False)
+            self._shown = count
 
+    def on_predict_batch_end(self, batch, logs=None):
+        self.update(batch + 1)
 
-def on_host(values, name):
-    if ops.is_tensor(values):
-        values = ops.convert_to_numpy(ops.cast(values, "float32"))
-    return host_array(values, name)
+    def __enter__(self):
+        return self
 
-
-def host_array(values, name):
-    """Anything array-like as a NumPy array of real numbers."""
-    try:
-        array = np.asarray(values)
-    except ValueError:  # Rows of unequal length.
-        array = np.array(str(values))
-    if array.dtype.kind == "O":
-        with contextlib.suppress(TypeError, ValueError):
-            # None, as pandas has it for missing numbers, becomes NaN.
-            array = array.astype("float64")
-    if array.dtype.kind not in "biufV" or (array.dtype.kind == "V" and array.dtype.names):
-        raise ValueError(
-            f"`{name}` must hold real numbers, in rows of equal length. "
-            f"Received: {name} of type {type(values).__name__}, dtype {array.dtype}."
-        )
-    return array
-
-
-def label_smoothing_argument(label_smoothing):
-    return _number("label_smoothing", label_smoothing, lambda s: 0 <= s <= 1, "a number in [0, 1]")
-
-
-def gamma_argument(name, gamma):
-    return _number(name, gamma, lambda g: 0 <= g < math.inf, "a number, 0 or greater")
-
-
-def fraction_argument(name, value):
-    return _number(name, value, lambda v: 0 <= v < 1, "a number in [0, 1)")
-
-
-def ignore_class_argument(ignore_class):
-    if ignore_class is None:
-        return None
-    number = _number(
-        "ignore_class", ignore_class, lambda c: not math.isinf(c), "None, a finite number, or NaN"
-    )
-    # One NaN for all: another would count as another argument.
-    return math.nan if math.isnan(number) else number
-
-
-def reduction_argument(reduction):
-    if reduction not in REDUCTIONS:
-        raise ValueError(
-            f"`reduction` must be one of {', '.join(map(repr, REDUCTIONS))}. "
-            f"Received: reduction={reduction!r}."
-        )
-    return reduction
-
-
-def axis_argument(axis):
-    if isinstance(axis, bool) or not isinstance(axis, numbers.Integral):
-        raise ValueError(
-            f"`axis` must be an integer, the axis of the labels. Received: axis={axis!r}."
-        )
-    return int(axis)
-
-
-def weights_argument(name, weights):
-    """A number, or an array of one per label."""
-    if weights is None:
-        return None
-    array = on_host(weights, name).astype("float64")
-    if array.ndim > 1 or array.size == 0 or not np.all((array >= 0) & np.isfinite(array)):
-        raise ValueError(
-            f"`{name}` must be a number or a list of one number per label, each finite and 0 or "
-            f"greater. Received: {name}={weights!r}."
-        )
-    return array if array.ndim else float(array)
-
-
-def label_names_argument(label_names):
-    if label_names is None:
-        return None
-    names = [label_names] if isinstance(label_names, str) else list(label_names)
-    if not names or len({*names}) != len(names) or not all(isinstance(n, str) for n in names):
-        raise ValueError(
-            "`label_names` must be a list of different strings, one per label. "
-            f"Received: label_names={label_names!r}."
-        )
-    return names
-
-
-def num_bins_argument(num_bins):
-    if isinstance(num_bins, bool) or not isinstance(num_bins, numbers.Integral) or num_bins < 1:
-        raise ValueError(
-            f"`num_bins` must be an integer, 1 or greater. Received: num_bins={num_bins!r}."
-        )
-    return int(num_bins)
-
-
-def _number(name, value, allowed, rule):
-    is_number = isinstance(value, (numbers.Real, np.number, np.bool_))
-    if not is_number or not allowed(float(value)):
-        raise ValueError(f"`{name}` must be {rule}. Received: {name}={value!r}.")
-    return float(value)
+    def __exit__(self, *error):
+        if self._shown is not None:
+            self._bar.update(self._shown, finalize=True)

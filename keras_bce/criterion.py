@@ -5,10 +5,10 @@ predictions into one numerator and one weight per sample. A loss reduces those, 
 metric accumulates them: with the same arguments they cannot disagree.
 """
 
+import keras
 import numpy as np
-from keras import config
 
-from keras_bce import checks, inputs, weighting
+from keras_bce import arguments, inputs, weighting
 from keras_bce.elementwise import Crossentropy, Logits, Partial, Probabilities, Smoothed
 
 
@@ -23,7 +23,7 @@ class Criterion:
         pos_weight: A number, or one per label: the factor of the positive term.
         label_weights: A number, or one per label: the factor of a label's loss.
         ignore_class: The label that stands for "missing": a number, NaN, or `None`.
-        **arguments: The arguments of `loss` alone, checked already.
+        **own: The arguments of `loss` alone, checked already.
     """
 
     def __init__(
@@ -36,17 +36,17 @@ class Criterion:
         pos_weight=None,
         label_weights=None,
         ignore_class=None,
-        **arguments,
+        **own,
     ):
         self.from_logits = bool(from_logits)
-        self.label_smoothing = checks.label_smoothing_argument(label_smoothing)
-        self.axis = checks.axis_argument(axis)
-        self.pos_weight = checks.weights_argument("pos_weight", pos_weight)
-        self.label_weights = checks.weights_argument("label_weights", label_weights)
-        self.ignore_class = checks.ignore_class_argument(ignore_class)
-        self.loss = Partial(loss, **arguments)
+        self.label_smoothing = arguments.fraction("label_smoothing", label_smoothing)
+        self.axis = arguments.axis(axis)
+        self.pos_weight = arguments.label_factors("pos_weight", pos_weight)
+        self.label_weights = arguments.label_factors("label_weights", label_weights)
+        self.ignore_class = arguments.ignore_class(ignore_class)
+        self.loss = Partial(loss, **own)
         if self.label_smoothing:
-            self.loss = Partial(Smoothed, loss=loss, smoothing=self.label_smoothing, **arguments)
+            self.loss = Partial(Smoothed, loss=loss, smoothing=self.label_smoothing, **own)
 
     @property
     def config(self):
@@ -55,8 +55,8 @@ class Criterion:
             "from_logits": self.from_logits,
             "label_smoothing": self.label_smoothing,
             "axis": self.axis,
-            "pos_weight": _plain(self.pos_weight),
-            "label_weights": _plain(self.label_weights),
+            "pos_weight": arguments.plain_factors(self.pos_weight),
+            "label_weights": arguments.plain_factors(self.label_weights),
             "ignore_class": self.ignore_class,
         }
 
@@ -69,11 +69,15 @@ class Criterion:
             from_logits=self.from_logits,
             axis=self.axis,
             ignore_class=self.ignore_class,
+            label_weights=self.label_weights,
             **reading,
         )
 
+        shape = given.predictions.shape
+        dtype = keras.backend.standardize_dtype(given.predictions.dtype)
+
         def along_axis(name):
-            return weighting.along_axis(name, getattr(self, name), given.predictions, self.axis)
+            return inputs.along_axis(name, getattr(self, name), shape, self.axis, dtype)
 
         return weighting.Batch(
             labels=given.labels,
@@ -86,17 +90,44 @@ class Criterion:
             axis=self.axis,
             loss=self.loss,
             link=_link(given),
+            # Where nothing can be left out, a pair (..., n) and (..., n, 1) is averaged as Keras
+            # does; else the mean is over what is valid.
+            averages_rows=given.one_per_row and self.ignore_class is None and given.mask is None,
         )
 
 
 def _link(given):
     if given.from_logits:
         return Logits
-    arguments = {"epsilon": config.epsilon()}
+    own = {"epsilon": keras.config.epsilon()}
     if given.given_dtype == "float16":
-        arguments["slope_limit"] = float(np.finfo("float16").max)
-    return Partial(Probabilities, **arguments)
+        own["slope_limit"] = float(np.finfo("float16").max)
+    return Partial(Probabilities, **own)
 
 
-def _plain(weights):
-    return weights.tolist() if isinstance(weights, np.ndarray) else weights
+class CriterionArguments:
+    """The arguments of an object's criterion as its attributes, as Keras's classes show them."""
+
+    @property
+    def from_logits(self):
+        return self._criterion.from_logits
+
+    @property
+    def label_smoothing(self):
+        return self._criterion.label_smoothing
+
+    @property
+    def axis(self):
+        return self._criterion.axis
+
+    @property
+    def pos_weight(self):
+        return self._criterion.pos_weight
+
+    @property
+    def label_weights(self):
+        return self._criterion.label_weights
+
+    @property
+    def ignore_class(self):
+        return self._criterion.ignore_class

@@ -18,14 +18,13 @@ are themselves differentiable, so that second derivatives follow. The numbers ar
 written so that nothing cancels: small losses and small slopes keep their digits.
 """
 
-import math
 import operator
 from functools import cached_property, lru_cache, partial, reduce
 
 import numpy as np
-from keras import ops
 
 from keras_bce import backend
+from keras_bce.faults import PROBABILITY_LIMITS
 
 
 class Partial(partial):
@@ -48,6 +47,8 @@ class Logits:
     Nothing overflows, for `r` is in [0, 1/2], and nothing cancels: what differs by
     the sign of `x` is pieced together from `step`, 1 or 0, and `r` with a sign.
     """
+
+    limits = None
 
     def __init__(self, x):
         self.x = x
@@ -99,16 +100,19 @@ class Logits:
 
 
 class Probabilities:
-    """A probability `p`, with both logarithms held above what float32 can tell from 0 and 1.
+    """A probability `p`, which both logarithms clip to what float32 can tell from 0 and 1.
 
-    The floors are those of Keras, `log(eps)` and `log(1 - fl(1 - eps))` with
-    `eps = keras.config.epsilon()` and `fl` rounding to float32: -16.118 and
-    -15.942. They bound the value, but they do not cut the slope: a saturated
-    prediction on the wrong side still learns. Outside [0, 1] all is NaN.
+    The clips are those of Keras: `log(p)` of at least `eps = keras.config.epsilon()`, and
+    `log(1 - p)` of at least `1 - fl(1 - eps)`, `fl` being the rounding to float32. These
+    logarithms are -16.118 and -15.942. They bound the value, but they do not cut the slope:
+    a saturated prediction on the wrong side still learns. The backend makes what is outside
+    `limits` NaN, and clips the rest to [0, 1].
 
     No slope exceeds `slope_limit`, the largest number of the dtype that it will
     be handed on in: an infinite one would turn a saturated sigmoid's zero into NaN.
     """
+
+    limits = PROBABILITY_LIMITS
 
     def __init__(self, p, *, epsilon, slope_limit=np.inf):
         self.p = p
@@ -121,11 +125,12 @@ class Probabilities:
 
     @cached_property
     def log_p(self):
-        return backend.at_least(backend.log(self.p), math.log(self.p_floor))
+        # Clipped before the logarithm, so that no intermediate result is infinite.
+        return backend.log(backend.at_least(self.p, self.p_floor))
 
     @cached_property
     def log_q(self):
-        return backend.at_least(backend.log1m(self.p), math.log(self.q_floor))
+        return backend.log1m(backend.at_most(self.p, 1.0 - self.q_floor))
 
     p_slope = 1.0
 
@@ -152,15 +157,17 @@ def _below_one(epsilon):
     return float(max(1.0 - np.float32(1.0 - epsilon), 2.0**-24))
 
 
-def _factor(pos_weight):
-    """An array as a tensor, which on JAX must not outlive one evaluation."""
-    return None if pos_weight is None else ops.convert_to_tensor(pos_weight)
+def _is_zero(number):
+    """Whether an argument is 0; one that is a tensor, in TensorFlow's graphs, is not."""
+    return isinstance(number, float) and number == 0.0
 
 
 class _Loss:
     """The sum of `terms`, none of them negative, less that of `minus_terms`, none positive."""
 
     minus_terms = ()
+    #: The arguments, all floats, that a compiled graph may take as inputs.
+    numbers: tuple[str, ...] = ()
 
     @cached_property
     def value(self):
@@ -189,7 +196,7 @@ class Crossentropy(_Loss):
         self.link = link(prediction)
         self.from_logits = link is Logits
         self.y = y
-        self.pos_weight = pos_weight = _factor(pos_weight)
+        self.pos_weight = pos_weight
         self.positive = y if pos_weight is None else y * pos_weight
 
     @property
@@ -244,6 +251,8 @@ class Crossentropy(_Loss):
 class Smoothed(_Loss):
     """Any loss, on labels drawn towards 1/2: `y * (1 - smoothing) + smoothing / 2`."""
 
+    numbers = ("smoothing",)
+
     def __init__(self, y, prediction, *, loss, smoothing, **arguments):
         self.keep = 1.0 - smoothing
         self.at = loss(y * self.keep + 0.5 * smoothing, prediction, **arguments)
@@ -269,15 +278,16 @@ class _Modulated:
     """`t ** gamma * loss`: a loss turned down where `t`, the chance of being wrong, is small.
 
     Its slope, `t**gamma * (loss' + gamma * t' * loss / t)`, is finite for every
-    gamma >= 0, since the loss vanishes at least as fast as `t` does.
+    gamma >= 0, since the loss vanishes as fast as `t` does: `loss / t` tends to `weight`.
     """
 
-    def __init__(self, t, gamma, loss):
+    def __init__(self, t, gamma, loss, weight=1.0):
         # The smallest normal float32 stands for zero: a power of zero has no slope.
         self.t = backend.at_least(t, float(np.finfo("float32").tiny))
         self.gamma = gamma
         self.loss = loss
-        self.factor = 1.0 if gamma == 0.0 else backend.power(self.t, gamma)
+        self.weight = weight
+        self.factor = 1.0 if _is_zero(gamma) else backend.power(self.t, gamma)
 
     @cached_property
     def value(self):
@@ -285,11 +295,18 @@ class _Modulated:
 
     @cached_property
     def _loss_per_t(self):
-        # An infinite loss goes with a `t` that no longer moves: 0, which infinity would make NaN.
-        return backend.at_most(self.loss, 1e30) / self.t
+        """`loss / t`, and its limit `weight` where `t` is so small that `1 / t**2` overflows.
+
+        An infinite loss goes with a `t` that no longer moves: the bound keeps their product 0.
+        """
+        small = self.t < 1e-12
+        # Selected before and after the division, so that no derivative of it is NaN.
+        loss = backend.where(small, 0.0, backend.at_most(self.loss, 1e30))
+        ratio = loss / backend.where(small, 1.0, self.t)
+        return backend.where(small, self.weight, ratio)
 
     def slope(self, t_slope, loss_slope):
-        if self.gamma == 0.0:
+        if _is_zero(self.gamma):
             return loss_slope
         return self.factor * (loss_slope + self.gamma * t_slope * self._loss_per_t)
 
@@ -301,12 +318,16 @@ class FocalCrossentropy(_Loss):
     https://arxiv.org/abs/1708.02002.
     """
 
+    numbers = ("gamma", "alpha")
+
     def __init__(self, y, prediction, *, link, pos_weight=None, gamma=2.0, alpha=None):
         self.crossentropy = Crossentropy(y, prediction, link=link, pos_weight=pos_weight)
         self.link = link = self.crossentropy.link
         self.y = y
         t = y * link.q + self.crossentropy.negative * link.p
-        self.modulated = _Modulated(t, gamma, self.crossentropy.value)
+        # Where t is small the label is 0 or 1, and the loss is that label's weight times t.
+        weight = self.crossentropy.positive + self.crossentropy.negative
+        self.modulated = _Modulated(t, gamma, self.crossentropy.value, weight)
         self.alpha = alpha
         self.balance = 1.0 if alpha is None else y * (2.0 * alpha - 1.0) + (1.0 - alpha)
 
@@ -335,6 +356,8 @@ class AsymmetricCrossentropy(_Loss):
     down for negatives is `m = max(p - clip, 0)`.
     """
 
+    numbers = ("gamma_pos", "gamma_neg", "clip")
+
     def __init__(
         self,
         y,
@@ -348,10 +371,10 @@ class AsymmetricCrossentropy(_Loss):
     ):
         self.from_logits = link is Logits
         self.link = link = link(prediction)
-        self.pos_weight = pos_weight = _factor(pos_weight)
+        self.pos_weight = pos_weight
         self.positive = y if pos_weight is None else y * pos_weight
         self.negative = 1.0 - y
-        if clip:
+        if not _is_zero(clip):
             m = backend.at_least(link.p - clip, 0.0)
             # From the side on which the shift cancels least.
             log_rest = backend.where(

@@ -7,28 +7,41 @@ batch of them. What the classes and functions share is written once, on
 
 import keras
 
-from keras_bce import checks, inputs, weighting
-from keras_bce.criterion import Criterion
+from keras_bce import arguments, inputs, weighting
+from keras_bce.criterion import Criterion, CriterionArguments
 from keras_bce.elementwise import AsymmetricCrossentropy, Crossentropy, FocalCrossentropy
 
 _register = keras.saving.register_keras_serializable(package="keras_bce.losses")
 
 
-class _CriterionLoss(keras.losses.Loss):
+class _CriterionLoss(CriterionArguments, keras.losses.Loss):
     """Reduces what a `Criterion` says of each sample."""
 
     def __init__(self, criterion, reduction, name, dtype):
-        checks.reduction_argument(reduction)
+        arguments.reduction(reduction)
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self._criterion = criterion
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        # Keras's own `__call__` converts `y_pred` first, and so loses what is known of it.
+        if type(self).call is not _CriterionLoss.call:
+            # A subclass has its own loss of each sample: Keras weights and reduces it.
+            return super().__call__(y_true, y_pred, sample_weight)
+        if _any_symbolic(y_true, y_pred, sample_weight):
+            return SymbolicLoss(self)(y_true, y_pred, sample_weight)
+        # Keras's own `__call__` would convert `y_pred` first, and so lose what is known of it.
         return self._reduced(y_true, y_pred, sample_weight, self.reduction)
 
     def call(self, y_true, y_pred):
         """The loss of each sample, unweighted and unreduced."""
         return self._reduced(y_true, y_pred, None, None)
+
+    def each_sample(self, y_true, y_pred):
+        """What the function of this loss returns: `call`, but a pair of rank 1 is one sample."""
+        if _any_symbolic(y_true, y_pred):
+            return SymbolicLoss(self, as_function=True)(y_true, y_pred)
+        dtype = inputs.result_dtype(getattr(y_pred, "dtype", None))
+        batch = self._criterion.batch(y_true, y_pred, dtype=dtype, rank_1_is_batch=False)
+        return inputs.cast(weighting.reduced(batch, None), dtype)
 
     def _reduced(self, y_true, y_pred, sample_weight, reduction):
         batch = self._criterion.batch(y_true, y_pred, sample_weight, dtype=self.dtype)
@@ -36,6 +49,58 @@ class _CriterionLoss(keras.losses.Loss):
 
     def get_config(self):
         return {**super().get_config(), "dtype": self.dtype, **self._criterion.config}
+
+
+def _any_symbolic(*values):
+    return any(isinstance(value, keras.KerasTensor) for value in values)
+
+
+def _zeros(x, size):
+    """Zeros like a symbolic tensor, `size` in the place of what is not known; else `x`."""
+    if not isinstance(x, keras.KerasTensor):
+        return x
+    return keras.ops.zeros([size if n is None else n for n in x.shape], x.dtype)
+
+
+@_register
+class SymbolicLoss(keras.Operation):
+    """A loss as a node of a functional model: what a loss makes of symbolic tensors.
+
+    Args:
+        loss: A loss of this module.
+        as_function: Whether to compute what the loss's function does, one loss per sample.
+        name: The name of the operation.
+    """
+
+    def __init__(self, loss, as_function=False, name=None):
+        super().__init__(name=name)
+        self.loss = loss
+        self.as_function = as_function
+
+    def call(self, y_true, y_pred, sample_weight=None):
+        if self.as_function:
+            return self.loss.each_sample(y_true, y_pred)
+        return self.loss(y_true, y_pred, sample_weight)
+
+    def compute_output_spec(self, y_true, y_pred, sample_weight=None):
+        # Computed for two sizes of what is not known yet: where the shapes differ, it is neither.
+        # Zeros are valid labels, probabilities and logits.
+        given = (y_true, y_pred, sample_weight)
+        small, large = (self.call(*(_zeros(x, size) for x in given)) for size in (2, 3))
+        shape = [a if a == b else None for a, b in zip(small.shape, large.shape, strict=True)]
+        return keras.KerasTensor(shape, keras.backend.standardize_dtype(small.dtype))
+
+    def get_config(self):
+        return {
+            "loss": keras.saving.serialize_keras_object(self.loss),
+            "as_function": self.as_function,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        loss = keras.saving.deserialize_keras_object(config["loss"])
+        return cls(**(config | {"loss": loss}))
 
 
 @_register
@@ -155,7 +220,7 @@ class BinaryFocalCrossentropy(_CriterionLoss):
 
     Args:
         apply_class_balancing: Whether to weigh the classes by `alpha`.
-        alpha: The weight of positives, in [0, 1); negatives get `1 - alpha`.
+        alpha: The weight of positives, in [0, 1]; negatives get `1 - alpha`.
         gamma: The focusing exponent, 0 or greater; 0 gives cross-entropy.
         from_logits: As in `BinaryCrossentropy`, like all the rest.
         label_smoothing: See there.
@@ -192,10 +257,13 @@ class BinaryFocalCrossentropy(_CriterionLoss):
         label_weights=None,
         ignore_class=None,
     ):
-        criterion = _focal(
-            apply_class_balancing,
-            alpha,
-            gamma,
+        self.apply_class_balancing = bool(apply_class_balancing)
+        self.alpha = arguments.fraction("alpha", alpha)
+        self.gamma = arguments.exponent("gamma", gamma)
+        criterion = Criterion(
+            FocalCrossentropy,
+            gamma=self.gamma,
+            alpha=self.alpha if self.apply_class_balancing else None,
             from_logits=from_logits,
             label_smoothing=label_smoothing,
             axis=axis,
@@ -204,9 +272,6 @@ class BinaryFocalCrossentropy(_CriterionLoss):
             ignore_class=ignore_class,
         )
         super().__init__(criterion, reduction, name, dtype)
-        self.apply_class_balancing = bool(apply_class_balancing)
-        self.alpha = float(alpha)
-        self.gamma = float(gamma)
 
     def get_config(self):
         return {
@@ -268,10 +333,15 @@ class AsymmetricBinaryCrossentropy(_CriterionLoss):
         label_weights=None,
         ignore_class=None,
     ):
-        criterion = _asymmetric(
-            gamma_pos,
-            gamma_neg,
-            clip,
+        self.gamma_pos = arguments.exponent("gamma_pos", gamma_pos)
+        self.gamma_neg = arguments.exponent("gamma_neg", gamma_neg)
+        self.clip = arguments.clip(clip)
+        own = {"gamma_pos": self.gamma_pos, "gamma_neg": self.gamma_neg, "clip": self.clip}
+        # With all of them 0 it is cross-entropy, to the last digit.
+        kind = (AsymmetricCrossentropy, own) if any(own.values()) else (Crossentropy, {})
+        criterion = Criterion(
+            kind[0],
+            **kind[1],
             from_logits=from_logits,
             label_smoothing=label_smoothing,
             axis=axis,
@@ -280,9 +350,6 @@ class AsymmetricBinaryCrossentropy(_CriterionLoss):
             ignore_class=ignore_class,
         )
         super().__init__(criterion, reduction, name, dtype)
-        self.gamma_pos = float(gamma_pos)
-        self.gamma_neg = float(gamma_neg)
-        self.clip = float(clip)
 
     def get_config(self):
         return {
@@ -317,15 +384,16 @@ def binary_crossentropy(
     >>> print([f"{float(sample):.3f}" for sample in loss])
     ['0.916', '0.714']
     """
-    criterion = Criterion(
-        from_logits=from_logits,
-        label_smoothing=label_smoothing,
-        axis=axis,
+    loss = BinaryCrossentropy(
+        from_logits,
+        label_smoothing,
+        axis,
+        reduction=None,
         pos_weight=pos_weight,
         label_weights=label_weights,
         ignore_class=ignore_class,
     )
-    return _each_sample(criterion, y_true, y_pred)
+    return loss.each_sample(y_true, y_pred)
 
 
 def binary_focal_crossentropy(
@@ -349,18 +417,19 @@ def binary_focal_crossentropy(
     >>> print(f"{float(loss[0]):.3f}")
     0.330
     """
-    criterion = _focal(
+    loss = BinaryFocalCrossentropy(
         apply_class_balancing,
         alpha,
         gamma,
-        from_logits=from_logits,
-        label_smoothing=label_smoothing,
-        axis=axis,
+        from_logits,
+        label_smoothing,
+        axis,
+        reduction=None,
         pos_weight=pos_weight,
         label_weights=label_weights,
         ignore_class=ignore_class,
     )
-    return _each_sample(criterion, y_true, y_pred)
+    return loss.each_sample(y_true, y_pred)
 
 
 def asymmetric_binary_crossentropy(
@@ -384,42 +453,16 @@ def asymmetric_binary_crossentropy(
     >>> print(f"{float(loss[0]):.3f}")
     0.495
     """
-    criterion = _asymmetric(
+    loss = AsymmetricBinaryCrossentropy(
         gamma_pos,
         gamma_neg,
         clip,
-        from_logits=from_logits,
-        label_smoothing=label_smoothing,
-        axis=axis,
+        from_logits,
+        label_smoothing,
+        axis,
+        reduction=None,
         pos_weight=pos_weight,
         label_weights=label_weights,
         ignore_class=ignore_class,
     )
-    return _each_sample(criterion, y_true, y_pred)
-
-
-def _each_sample(criterion, y_true, y_pred):
-    dtype = inputs.result_dtype(getattr(y_pred, "dtype", None))
-    batch = criterion.batch(y_true, y_pred, dtype=dtype, rank_1_is_batch=False)
-    return inputs.cast(weighting.reduced(batch, None), dtype)
-
-
-def _focal(apply_class_balancing, alpha, gamma, **shared):
-    alpha = checks.fraction_argument("alpha", alpha)
-    return Criterion(
-        FocalCrossentropy,
-        gamma=checks.gamma_argument("gamma", gamma),
-        alpha=alpha if apply_class_balancing else None,
-        **shared,
-    )
-
-
-def _asymmetric(gamma_pos, gamma_neg, clip, **shared):
-    arguments = {
-        "gamma_pos": checks.gamma_argument("gamma_pos", gamma_pos),
-        "gamma_neg": checks.gamma_argument("gamma_neg", gamma_neg),
-        "clip": checks.fraction_argument("clip", clip),
-    }
-    if not any(arguments.values()):  # Nothing is asymmetric: cross-entropy, to the last digit.
-        return Criterion(Crossentropy, **shared)
-    return Criterion(AsymmetricCrossentropy, **arguments, **shared)
+    return loss.each_sample(y_true, y_pred)

@@ -10,9 +10,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bce import backend, checks, inputs, streaming, weighting
+from keras_bce import arguments, backend, inputs, streaming, weighting
 from keras_bce.accumulator import exact_sum
-from keras_bce.criterion import Criterion
+from keras_bce.criterion import Criterion, CriterionArguments
 from keras_bce.elementwise import Partial
 
 #: Predictions whose sums a calibration error takes in float32 alone.
@@ -22,7 +22,7 @@ _register = keras.saving.register_keras_serializable(package="keras_bce.metrics"
 
 
 @_register
-class BinaryCrossentropy(streaming.SumsMetric):
+class BinaryCrossentropy(CriterionArguments, streaming.SumsMetric):
     """Mean binary cross-entropy over everything seen: what the loss of this name means, exactly.
 
         result = sum of the samples' weighted losses / sum of their weights
@@ -85,17 +85,17 @@ class BinaryCrossentropy(streaming.SumsMetric):
             label_weights=label_weights,
             ignore_class=ignore_class,
         )
-        self.label_names = checks.label_names_argument(label_names)
+        self.label_names = arguments.label_names(label_names)
         labels = len(self.label_names or ())
         terms = _means_by_label if labels else _means
         super().__init__(name, dtype, criterion, size=2 + 2 * labels, terms=terms)
         self._direction = "down"
 
-    def _batch(self, *arguments):
-        batch = super()._batch(*arguments)
+    def _batch(self, y_true, y_pred, sample_weight):
+        batch = super()._batch(y_true, y_pred, sample_weight)
         if self.label_names:
-            shape = tuple(batch.predictions.shape)
-            weighting.check_label_count("label_names", self.label_names, shape, batch.axis)
+            count, shape = len(self.label_names), batch.predictions.shape
+            inputs.check_label_count("label_names", count, shape, batch.axis)
         return batch
 
     def result(self):
@@ -139,6 +139,14 @@ class _ProbabilityMetric(streaming.SumsMetric):
     def __init__(self, name, dtype, from_logits, ignore_class, size, terms):
         criterion = Criterion(from_logits=from_logits, ignore_class=ignore_class)
         super().__init__(name, dtype, criterion, size, terms)
+
+    @property
+    def from_logits(self):
+        return self._criterion.from_logits
+
+    @property
+    def ignore_class(self):
+        return self._criterion.ignore_class
 
     def get_config(self):
         config = self._criterion.config
@@ -189,8 +197,10 @@ class NormalizedEntropy(_ProbabilityMetric):
         """The ratio so far; NaN if only one class was seen."""
         losses, positives, negatives = ops.unstack(self._sums.sums())
         total = positives + negatives
-        entropy = -(positives * ops.log(positives / total) + negatives * ops.log(negatives / total))
-        return self._cast(losses / entropy)
+        with np.errstate(divide="ignore", invalid="ignore"):  # NumPy warns where this is NaN.
+            shares = (positives / total, negatives / total)
+            entropy = -(positives * ops.log(shares[0]) + negatives * ops.log(shares[1]))
+            return self._cast(losses / entropy)
 
 
 def _entropies(batch):
@@ -234,12 +244,14 @@ class CalibrationRatio(_ProbabilityMetric):
     def result(self):
         """The ratio so far; NaN while there was no positive label."""
         predicted, actual = ops.unstack(self._sums.sums())
-        return self._cast(predicted / actual)
+        with np.errstate(invalid="ignore"):  # NumPy warns where this is NaN.
+            # 0 / 0 without positives, whatever was predicted.
+            return self._cast(backend.where(actual == 0.0, actual, predicted) / actual)
 
 
 def _positives(batch):
     weights = batch.weights_or_ones
-    columns = (weights * weighting.probabilities(batch), weights * batch.labels)
+    columns = (weights * values for values in weighting.probabilities(batch))
     return [exact_sum(column) for column in columns]
 
 
@@ -275,7 +287,7 @@ class ExpectedCalibrationError(_ProbabilityMetric):
         num_bins=15,
         ignore_class=None,
     ):
-        self.num_bins = checks.num_bins_argument(num_bins)
+        self.num_bins = arguments.num_bins(num_bins)
         terms = Partial(_bins, num_bins=self.num_bins)
         super().__init__(name, dtype, from_logits, ignore_class, 3 * self.num_bins, terms)
         self._direction = "down"
@@ -306,10 +318,15 @@ class ExpectedCalibrationError(_ProbabilityMetric):
 
 
 def _bins(batch, num_bins):
-    probabilities = weighting.probabilities(batch)
-    # A NaN has no bin; its product with any weight makes the first one NaN.
-    bins = ops.cast(ops.floor(probabilities * num_bins), "int32")
-    bins = ops.clip(bins, 0, num_bins - 1)
+    probabilities, labels = weighting.probabilities(batch)
+    # The bin on one side or the other of the nearest edge: a product with `num_bins` alone would
+    # round some probabilities of exactly k / num_bins to below k.
+    dtype = keras.backend.standardize_dtype(probabilities.dtype)
+    edges = ops.convert_to_tensor(np.arange(num_bins + 1) / num_bins, dtype)
+    # A NaN has no bin; its product with any weight makes the one it falls into NaN.
+    nearest = ops.clip(ops.cast(ops.round(probabilities * num_bins), "int32"), 0, num_bins)
+    below = probabilities < ops.take(edges, nearest)
+    bins = ops.clip(nearest - ops.cast(below, "int32"), 0, num_bins - 1)
     # Bins of one block of predictions at a time, so that no float32 sum grows long.
     blocks = ops.arange(ops.size(bins), dtype="int32") // _BLOCK
     segments = blocks * num_bins + ops.reshape(bins, (-1,))
@@ -317,7 +334,7 @@ def _bins(batch, num_bins):
     weights = batch.weights_or_ones
     terms = []
     # Gaps rather than labels: the difference of two long sums would have lost its digits.
-    gaps = probabilities - batch.labels
+    gaps = probabilities - labels
     for column in (weights, weights * probabilities, weights * gaps):
         sums = ops.segment_sum(ops.reshape(column, (-1,)), segments, num_segments=count)
         terms.append(exact_sum(ops.reshape(sums, (-1, num_bins)), 0))
@@ -342,12 +359,22 @@ class FromLogits(streaming.PortableMetric):
     """
 
     def __init__(self, metric, name=None):
+        if isinstance(metric, str) and metric in ("accuracy", "acc"):
+            # What `compile` makes of these names for one logit; `keras.metrics.get` would give
+            # the share of predictions that equal their labels.
+            metric = keras.metrics.BinaryAccuracy(name=metric)
         metric = keras.metrics.get(metric)
         if not isinstance(metric, keras.metrics.Metric):
             raise ValueError(
                 "`metric` must be a Keras metric, an object rather than a function. "
                 f"Received: metric={metric!r}. Pass the metric's class instance, as in "
                 "`FromLogits(keras.metrics.BinaryAccuracy())`."
+            )
+        if isinstance(metric, FromLogits) or metric.get_config().get("from_logits"):
+            raise ValueError(
+                "`metric` must want probabilities: a metric that takes logits would get the "
+                f"sigmoid of a sigmoid. Received: metric={metric!r}, which takes logits. Use it "
+                "without `FromLogits`, or set its `from_logits=False`."
             )
         super().__init__(name=name or metric.name, dtype=metric.dtype)
         self.metric = metric
@@ -357,7 +384,7 @@ class FromLogits(streaming.PortableMetric):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Adds a batch to the metric, the sigmoid of its logits; what has one already as it is."""
-        if backend.find_logits(y_pred) is None:
+        if backend.find_logits(y_pred, even_if_costly=True) is None:
             y_pred = self._sigmoid(inputs.as_array(y_pred, "y_pred"))
         self.metric.update_state(y_true, y_pred, sample_weight=sample_weight)
 
@@ -375,6 +402,9 @@ class FromLogits(streaming.PortableMetric):
         Raises:
             ValueError: if they cannot, or differ.
         """
+        metrics = list(metrics)
+        for other in metrics:
+            streaming.check_same_class(self, other)
         if not hasattr(self.metric, "merge_state"):
             raise ValueError(
                 "`merge_state` needs a wrapped metric that can be merged. Received: a "

@@ -61,11 +61,7 @@ class SumsMetric(PortableMetric):
         """
         metrics = list(metrics)
         for metric in metrics:
-            if type(metric) is not type(self):
-                raise ValueError(
-                    "`merge_state` takes metrics of the class it is called on, "
-                    f"{type(self).__name__}. Received: a {type(metric).__name__}."
-                )
+            check_same_class(self, metric)
             ours, theirs = self.get_config(), metric.get_config()
             # By repr, to which NaN equals NaN.
             differing = [k for k in ours if k != "name" and repr(ours[k]) != repr(theirs[k])]
@@ -78,6 +74,15 @@ class SumsMetric(PortableMetric):
                 )
         for metric in metrics:
             self._sums.merge(metric._sums.state)
+
+
+def check_same_class(metric, other):
+    """Raises if one metric cannot be merged into the other for its class."""
+    if type(other) is not type(metric):
+        raise ValueError(
+            "`merge_state` takes metrics of the class it is called on, "
+            f"{type(metric).__name__}. Received: a {type(other).__name__}."
+        )
 
 
 def _selected(terms, batch):

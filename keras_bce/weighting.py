@@ -16,18 +16,19 @@ from functools import partial
 from typing import NamedTuple
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_bce import backend
+from keras_bce.faults import LABEL_LIMITS
 
 
 class Batch(NamedTuple):
     """One batch, prediction by prediction, and the loss that is to be computed from it.
 
     `None` for weights means 1, for present means all. Both broadcast to the
-    predictions, and so do label_weights and pos_weight, arrays or `None`. Of `elementwise`
-    are the loss, with the arguments that only it has, and its link.
+    predictions, and so do label_weights and pos_weight, tensors, arrays or `None`. Of
+    `elementwise` are the loss, with the arguments that only it has, and its link.
+    `averages_rows` asks for samples that are averaged over their last axis.
     """
 
     labels: object
@@ -40,6 +41,7 @@ class Batch(NamedTuple):
     axis: int
     loss: object
     link: object
+    averages_rows: bool = False
 
     @property
     def weights_or_ones(self):
@@ -58,9 +60,15 @@ class Samples(NamedTuple):
 
 def selected(batch):
     """The batch with what is left out replaced by a harmless pair, and its weight by 0."""
-    labels, predictions, weights, present, label_weights, _, ignore_class, *_ = batch
-    if label_weights is not None:
-        label_weights = ops.convert_to_tensor(label_weights)
+    labels, predictions, weights, present, label_weights, pos_weight, ignore_class, *_ = batch
+    # Arrays become tensors here, inside of what is compiled.
+    dtype = keras.backend.standardize_dtype(predictions.dtype)
+    label_weights, pos_weight = (
+        None
+        if factor is None
+        else backend.follow(ops.convert_to_tensor(factor, dtype), predictions)
+        for factor in (label_weights, pos_weight)
+    )
     if ignore_class is not None:
         given = ~ops.isnan(labels) if math.isnan(ignore_class) else labels != ignore_class
         present = given if present is None else present & given
@@ -80,11 +88,19 @@ def selected(batch):
         weights=weights,
         present=present,
         label_weights=label_weights,
+        pos_weight=pos_weight,
     )
 
 
 def per_sample(batch):
     """The numerator and the weight of each sample in a batch that was selected."""
+    samples = _per_sample(batch)
+    if not batch.averages_rows:
+        return samples
+    return Samples(*(None if part is None else ops.mean(part, axis=-1) for part in samples))
+
+
+def _per_sample(batch):
     predictions, weights, present, axis = (
         batch.predictions,
         batch.weights,
@@ -127,8 +143,14 @@ def per_element(batch):
 
 
 def _losses(batch, axis):
-    loss = partial(batch.loss, link=batch.link, pos_weight=batch.pos_weight)
-    return backend.evaluate(loss, batch.labels, batch.predictions, axis)
+    loss = partial(batch.loss, link=batch.link)
+    limits = (prediction_limits(batch), LABEL_LIMITS)
+    return backend.evaluate(loss, batch.labels, batch.predictions, batch.pos_weight, axis, *limits)
+
+
+def prediction_limits(batch):
+    """The limits of valid predictions; `None` for logits, of which only NaN is impossible."""
+    return getattr(batch.link, "func", batch.link).limits
 
 
 def reduced(batch, reduction):
@@ -139,6 +161,13 @@ def reduced(batch, reduction):
 
 
 def _reduced(batch, reduction):
+    value = _total(batch, reduction)
+    # A perfect prediction costs 0.0, not -0.0; the derivative of the sum is that of `value`.
+    zero = ops.zeros_like(value)
+    return value + backend.where(value == 0.0, zero, -zero)
+
+
+def _total(batch, reduction):
     numerators, weights, counted = per_sample(selected(batch))
     if reduction in (None, "none"):
         return numerators
@@ -156,10 +185,13 @@ def _reduced(batch, reduction):
 
 
 def probabilities(batch):
-    """The probability that each prediction states, NaN if it or its label is impossible."""
-    p = batch.link(batch.predictions).p
-    possible = (batch.labels >= 0) & (batch.labels <= 1) & (p >= 0) & (p <= 1)
-    return backend.where(possible, p, math.nan)
+    """The probability that each prediction states, and the labels; NaN where impossible."""
+    labels, predictions = backend.within(batch.labels, LABEL_LIMITS), batch.predictions
+    limits = prediction_limits(batch)
+    if limits is not None:
+        predictions = backend.within(predictions, limits)
+        predictions = backend.at_least(backend.at_most(predictions, 1.0), 0.0)
+    return batch.link(predictions).p, labels
 
 
 def sample_count(numerators):
@@ -175,26 +207,3 @@ def divide(total, size):
     if isinstance(size, float):
         return total / size if size else total
     return backend.divide_no_nan(total, size)
-
-
-def along_axis(name, weights, predictions, axis):
-    """One number, or one per label, as an array that broadcasts to the predictions; or `None`."""
-    if weights is None:
-        return None
-    weights = np.asarray(weights, keras.backend.standardize_dtype(predictions.dtype))
-    if weights.ndim:
-        shape = tuple(predictions.shape)
-        check_label_count(name, weights, shape, axis)
-        aligned = [1] * len(shape)
-        aligned[axis] = len(weights)
-        weights = np.reshape(weights, aligned)
-    return weights
-
-
-def check_label_count(name, values, shape, axis):
-    """Raises if there is not one of `values` for each label in predictions of this shape."""
-    if shape[axis] not in (None, len(values)):
-        raise ValueError(
-            f"`{name}` must have one entry per label, as many as `y_pred` has along axis {axis}. "
-            f"Received: {len(values)} entries, y_pred.shape={tuple(shape)}."
-        )

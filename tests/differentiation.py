@@ -2,18 +2,30 @@
 
 import keras
 import numpy as np
+import pytest
 
 BACKEND = keras.config.backend()
+
+
+#: NumPy's tensors are arrays, which are checked on the host: no value of theirs becomes NaN.
+tensors_are_unchecked = pytest.mark.skipif(BACKEND == "numpy", reason="NumPy's are checked")
+
+
+def needs_gradients():
+    """Skips the test that runs where there are none."""
+    if BACKEND == "numpy":
+        pytest.skip("NumPy has no gradients")
 
 
 def tensor(values, dtype="float32"):
     if dtype == "bfloat16":
         return keras.ops.cast(tensor(values), dtype)
-    return keras.ops.convert_to_tensor(np.asarray(values).astype(dtype))
+    return keras.ops.convert_to_tensor(np.asarray(values).astype(dtype), dtype)
 
 
 def gradient(function, *arguments):
     """The gradients of a scalar function with respect to float tensors, as NumPy arrays."""
+    needs_gradients()
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -36,6 +48,7 @@ def gradient(function, *arguments):
 
 def slope(function, x):
     """The gradient of a scalar function as a tensor, which can be derived once more."""
+    needs_gradients()
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -55,7 +68,8 @@ def slope(function, x):
 
 def to_numpy(x):
     """A tensor or a variable as an array, half precision as float32."""
-    x = keras.ops.convert_to_tensor(x)
+    if not keras.ops.is_tensor(x):
+        x = keras.ops.convert_to_tensor(x)
     if keras.backend.standardize_dtype(x.dtype) in ("float16", "bfloat16"):
         x = keras.ops.cast(x, "float32")
     return keras.ops.convert_to_numpy(x)

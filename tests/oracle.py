@@ -27,7 +27,7 @@ def likelihoods(prediction, from_logits):
         x = mpmath.mpf(prediction)
         p, q = sigmoid(x), sigmoid(-x)
         return p, q, mpmath.log(p), mpmath.log(q)
-    p = mpmath.mpf(prediction)
+    p = min(max(mpmath.mpf(prediction), mpmath.mpf(0)), mpmath.mpf(1))
     q = 1 - p
     log_p = mpmath.log(max(p, P_FLOOR))
     log_q = mpmath.log(max(q, Q_FLOOR))
@@ -65,7 +65,7 @@ def slope_size(y, prediction, *, from_logits=False):
 def focal(y, prediction, *, from_logits=False, pos_weight=1.0, gamma=2.0, alpha=None):
     y = mpmath.mpf(y)
     p, q, _, _ = likelihoods(prediction, from_logits)
-    wrong = y * q + (1 - y) * p
+    wrong = max(y * q + (1 - y) * p, mpmath.mpf(0))  # Labels may overshoot [0, 1].
     factor = wrong**gamma if gamma else 1
     balance = 1 if alpha is None else alpha * y + (1 - alpha) * (1 - y)
     plain = crossentropy(y, prediction, from_logits=from_logits, pos_weight=pos_weight)

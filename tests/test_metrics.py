@@ -122,7 +122,8 @@ def test_from_logits_wraps_any_metric():
     assert revived.get_config() == wrapped.get_config()
     assert numbers(revived(y, x)) == numbers(wrapped.result())
     wrapped.reset_states()
-    assert numbers(wrapped.result()) == {"result": 0.0}
+    with np.errstate(invalid="ignore"):  # NumPy warns of what Keras does with no data.
+        assert numbers(wrapped.result()) == {"result": 0.0}
     for copied in (pickle.loads(pickle.dumps(revived)), copy.deepcopy(revived)):
         assert numbers(copied.result()) == numbers(revived.result()) != {"result": 0.0}
     with pytest.raises(ValueError, match="Received: a AUC, which has no `merge_state`"):
@@ -178,8 +179,8 @@ def test_a_wrapped_metric_is_handed_the_mask_itself():
 
 
 def test_known_logits_reach_every_metric():
-    if BACKEND == "jax":
-        pytest.skip("JAX cannot know logits")
+    if BACKEND not in ("tensorflow", "torch"):
+        pytest.skip(f"{BACKEND} cannot know logits")
     y, x = batch(0, 50, 1)
     x = x * 20  # Far beyond where a sigmoid saturates.
     p = keras.activations.sigmoid(tensor(x))

@@ -1,4 +1,4 @@
-"""What is asked of TensorFlow, JAX or torch themselves: the one room that imports them.
+"""What is asked of TensorFlow, JAX, torch or NumPy themselves: the one room that imports them.
 
 The backend that Keras runs on when the package is imported is the one used.
 Each gives the same names. Of mathematics, elementwise:
@@ -16,27 +16,31 @@ Of everything else:
 - `at_once(function, *arguments)`: `function(*arguments)`, in which a loss is evaluated and
   reduced. It must depend on its arguments alone, which are tensors and arrays, values that can be
   compared, and tuples of them all: calls that differ in tensors only share what is compiled;
-- `evaluate(loss, y, prediction, axis)`: the value of an elementwise loss, averaged over `axis`
-  (`None` keeps the elements), with its derivative attached;
+- `evaluate(loss, y, prediction, pos_weight, axis, prediction_limits, label_limits)`: the value of
+  an elementwise loss, averaged over `axis` (`None` keeps the elements), with its derivative
+  attached. What is outside the limits makes the loss that it enters NaN, and a loss that is NaN
+  has a derivative that is NaN. Where predictions have limits, they are clipped to [0, 1] as well;
+- `within(x, limits)`: `x`, and NaN where it is outside;
+- `nan_unless(possible, values)`: `values`, and NaN where `possible` is false. On valid data no
+  intermediate result is NaN, which debuggers for NaN would report;
 - `exact_sum(values, axis)`: a sum in more digits than float32 has, a *term*;
 - `add_exactly(state, terms, *arguments)`: a state of K pairs, of shape (2, K), with K numbers
   added to it, at once and without a derivative: the list `terms(*arguments)`, of terms of rank 0
   or 1 and of Python floats (or of integers, where a graph does not know its sizes);
 - `sums(state)`: those K, each rounded once;
-- `find_logits(y_pred)`: the logits that a sigmoid made `y_pred` from, or `None`;
+- `find_logits(y_pred, even_if_costly=False)`: the logits that a sigmoid made `y_pred` from, where
+  that is certain, else `None`;
 - `find_mask(y_pred)`: the mask that Keras attached to `y_pred`, or `None`;
+- `follow(x, like)`: `x` on the device of `like`;
 - `has_float64()`: whether it computes in float64 when asked to;
 - `replica_count()`: the number of replicas whose losses will be summed.
-
-The rule that `evaluate` keeps on every backend: a label outside [0, 1] makes the
-loss it enters NaN, and a loss that is NaN has a derivative that is NaN.
 """
 
 import importlib
 
 import keras
 
-_BACKENDS = ("tensorflow", "jax", "torch")
+_BACKENDS = ("tensorflow", "jax", "torch", "numpy")
 _NAMES = (
     "add_exactly",
     "at_least",
@@ -47,10 +51,12 @@ _NAMES = (
     "exact_sum",
     "find_logits",
     "find_mask",
+    "follow",
     "has_float64",
     "log",
     "log1m",
     "multiply_no_nan",
+    "nan_unless",
     "power",
     "replica_count",
     "sigmoid_minus_abs",
@@ -58,12 +64,13 @@ _NAMES = (
     "step",
     "sums",
     "where",
+    "within",
     "with_sign",
 )
 
 if keras.config.backend() not in _BACKENDS:
     raise ImportError(
-        "keras_bce runs on the TensorFlow, JAX and torch backends of Keras. "
+        "keras_bce runs on the TensorFlow, JAX, torch and NumPy backends of Keras. "
         f"Received: backend={keras.config.backend()!r}. "
         "Set the environment variable KERAS_BACKEND to one of them."
     )

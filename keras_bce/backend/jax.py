@@ -5,12 +5,23 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
-import keras
 import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
+from keras_bce.backend import masks
+
 log, power, where = jnp.log, jnp.power, jnp.where
-at_least, at_most = jnp.maximum, jnp.minimum
+
+
+# `jnp.maximum` halves the derivative where both sides are equal.
+
+
+def at_least(x, low):
+    return jnp.where(x < low, low, x)
+
+
+def at_most(x, high):
+    return jnp.where(x > high, high, x)
 
 
 def multiply_no_nan(x, weight):
@@ -47,30 +58,37 @@ def divide_no_nan(x, size):
     return jnp.where(empty, 0.0, x) / jnp.where(empty, 1.0, size)
 
 
-def find_logits(y_pred):
+def nan_unless(possible, values):
+    if jax.config.jax_debug_nans:
+        # 0 / 0 where impossible: as a constant, NaN would be reported with any data.
+        return values + 0.0 / jnp.asarray(possible, values.dtype)
+    return jnp.where(possible, values, jnp.nan)
+
+
+def within(x, limits):
+    low, high = limits
+    return nan_unless((x >= low) & (x <= high), x)
+
+
+def find_logits(y_pred, even_if_costly=False):
     """Never known: JAX's arrays and tracers carry no notes, and no record of what made them."""
     return
-
-
-class _MaskReader(keras.losses.Loss):
-    """Reads a mask by way of what Keras's own losses do with it.
-
-    On JAX, Keras keeps masks in a table of its own, to which it gives no public
-    access; a loss of 1 comes back multiplied by the mask.
-    """
-
-    def call(self, y_true, y_pred):
-        return jnp.ones(())
-
-
-_read_mask = _MaskReader(name="mask_reader", reduction=None)
 
 
 def find_mask(y_pred):
     if not isinstance(y_pred, jax.Array):
         return None
-    mask = _read_mask(0.0, y_pred)
-    return mask if mask.ndim else None
+    one = jnp.ones((), "float32")
+    mask = masks.read(one, y_pred)
+    return None if mask is one else jnp.atleast_1d(mask)
+
+
+def follow(x, like):
+    """Moves an array to the device of another, if each is on a single one."""
+    if isinstance(x, jax.core.Tracer) or isinstance(like, jax.core.Tracer):
+        return x
+    to = like.devices()
+    return jax.device_put(x, next(iter(to))) if len(to) == 1 and x.devices() != to else x
 
 
 def at_once(function, *arguments):
@@ -106,9 +124,13 @@ def _add_pairs(a, b):
 _FEW = 32
 
 
-@partial(jax.jit, static_argnames="axis")
 def exact_sum(values, axis):
-    """By a tree of error-free additions, as a pair (high, low)."""
+    """By a tree of error-free additions, as a pair (high, low), without a derivative."""
+    return _exact_sum(jax.lax.stop_gradient(values), axis)
+
+
+@partial(jax.jit, static_argnames="axis")
+def _exact_sum(values, axis):
     axes = range(values.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     axes = {axis % values.ndim for axis in axes}
     kept = [i for i in range(values.ndim) if i not in axes]
@@ -153,28 +175,29 @@ def _pair(term, dtype):
     return high, np.asarray(term - float(high), dtype)
 
 
-def evaluate(loss, y, prediction, axis):
+def evaluate(loss, y, prediction, pos_weight, axis, prediction_limits, label_limits):
     def reduce(values):
         return values if axis is None else jnp.mean(values, axis)
 
-    def value_of(y, at):
-        # Elementwise, where XLA fuses it into the loop that it runs anyway.
-        return reduce(jnp.where(jnp.clip(y, 0.0, 1.0) == y, at.value, jnp.nan))
+    def at(y, prediction, pos_weight):
+        if prediction_limits is not None:
+            prediction = at_least(at_most(within(prediction, prediction_limits), 1.0), 0.0)
+        return loss(within(y, label_limits), prediction, pos_weight=pos_weight)
 
     @jax.custom_jvp
-    def value(y, prediction):
-        return value_of(y, loss(y, prediction))
+    def value(y, prediction, pos_weight):
+        return reduce(at(y, prediction, pos_weight).value)
 
     def jvp(primals, tangents):
-        y, prediction = primals
-        y_tangent, prediction_tangent = tangents
-        at = loss(y, prediction)
-        value = value_of(y, at)
+        y_tangent, prediction_tangent, _ = tangents
+        at_primals = at(*primals)
+        value = reduce(at_primals.value)
         tangent = jnp.zeros_like(value)
         for slope, direction in (("slope", prediction_tangent), ("label_slope", y_tangent)):
             if not isinstance(direction, SymbolicZero):
-                tangent += reduce(getattr(at, slope) * direction)
-        return value, jnp.where(jnp.isnan(value), jnp.nan, 1.0) * tangent
+                tangent += reduce(getattr(at_primals, slope) * direction)
+        # NaN wherever the value is NaN.
+        return value, tangent * (1.0 + at_most(at_least(value, 0.0), 0.0))
 
     value.defjvp(jvp, symbolic_zeros=True)
-    return value(y, prediction)
+    return value(y, prediction, None if pos_weight is None else jax.lax.stop_gradient(pos_weight))

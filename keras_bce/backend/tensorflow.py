@@ -1,14 +1,29 @@
 """TensorFlow: eager execution, tf.function, XLA and tf.distribute."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 import tensorflow as tf
 
-log, power = tf.math.log, tf.pow
+log = tf.math.log
 at_least, at_most = tf.maximum, tf.minimum
 multiply_no_nan, divide_no_nan = tf.math.multiply_no_nan, tf.math.divide_no_nan
+
+
+def power(x, y):
+    """`tf.pow`, whose derivative times 0 is 0, also where the derivative overflows.
+
+    In functions TensorFlow multiplies every derivative by an upstream one, even by 0.
+    """
+    if isinstance(y, float) and y == 0.0:
+        return tf.ones_like(x)
+
+    @tf.custom_gradient
+    def power_of(x):
+        return tf.pow(x, y), lambda upstream: multiply_no_nan(y * power(x, y - 1.0), upstream)
+
+    return power_of(x)
 
 
 def where(condition, x, y):
@@ -82,10 +97,18 @@ def replica_count():
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
-def find_logits(y_pred):
-    """From Keras's note on the tensor; in a graph also from the op that made it, behind casts."""
-    logits = getattr(y_pred, "_keras_logits", None)
-    if logits is not None or not tf.is_symbolic_tensor(y_pred):
+def find_logits(y_pred, even_if_costly=False):
+    """In a graph from the operation that made the tensor, behind casts as well.
+
+    Eagerly only a comparison can tell, since Keras's softmax leaves the same note on its result
+    as its sigmoid does. It would cost a training step time: it is made only if asked for.
+    """
+    if not tf.is_tensor(y_pred):
+        return None
+    if not tf.is_symbolic_tensor(y_pred):
+        logits = getattr(y_pred, "_keras_logits", None) if even_if_costly else None
+        if logits is None or not tf.reduce_all(tf.sigmoid(logits) == y_pred):
+            return None
         return logits
     op = y_pred.op
     if op.type == "Sigmoid":
@@ -93,6 +116,11 @@ def find_logits(y_pred):
     if op.type in ("Cast", "Identity") and y_pred.dtype.is_floating:
         return find_logits(op.inputs[0])
     return None
+
+
+def follow(x, like):
+    """As it is: TensorFlow moves what an operation needs."""
+    return x
 
 
 def exact_sum(values, axis):
@@ -137,11 +165,23 @@ class _Input:
     dtype: object
 
 
+#: Numbers that TensorFlow's graphs compute faster if they are constants: powers of them.
+_CONSTANTS = (0.0, 0.5, 1.0, 2.0, 3.0)
+
+
 def _signature(arguments, tensors):
-    """The arguments with an `_Input` in the place of each tensor, which goes to `tensors`."""
+    """The arguments with an `_Input` in the place of each tensor, which goes to `tensors`.
+
+    So do the numbers of a loss: an annealed gamma needs no new graph at each step.
+    """
     if isinstance(arguments, tuple):
         parts = [_signature(argument, tensors) for argument in arguments]
         return getattr(arguments, "_make", tuple)(parts)
+    if isinstance(arguments, partial):
+        numbers = _numbers(arguments)
+        tensors += numbers.values()
+        inputs = {name: _Input((), tf.float64) for name in numbers}
+        return type(arguments)(arguments.func, **(arguments.keywords | inputs))
     if not hasattr(arguments, "shape"):  # To ask `tf.is_tensor` takes long.
         return arguments
     tensor = tf.convert_to_tensor(arguments)
@@ -150,36 +190,114 @@ def _signature(arguments, tensors):
     return _Input(tuple([size if size < 2 else None for size in tensor.shape]), tensor.dtype)
 
 
+def _numbers(loss):
+    """The arguments of a loss that a graph takes as inputs."""
+    names = getattr(loss.func, "numbers", ())
+    names += getattr(loss.keywords.get("loss"), "numbers", ())
+    return {
+        name: tf.constant(value, tf.float64)
+        for name, value in loss.keywords.items()
+        if name in names and value is not None and value not in _CONSTANTS
+    }
+
+
+def _filled(signature, tensors, dtype):
+    """The arguments again, with tensors in the place of each `_Input`."""
+    if isinstance(signature, tuple):
+        parts = [_filled(part, tensors, dtype) for part in signature]
+        return getattr(signature, "_make", tuple)(parts)
+    if isinstance(signature, partial):
+        inputs = {
+            name: tf.cast(next(tensors), dtype)
+            for name, value in signature.keywords.items()
+            if isinstance(value, _Input)
+        }
+        return type(signature)(signature.func, **(signature.keywords | inputs))
+    return next(tensors) if isinstance(signature, _Input) else signature
+
+
+def _inputs(signature):
+    """Each `_Input` of a signature, in order."""
+    if isinstance(signature, partial):
+        signature = tuple(signature.keywords.values())
+    if isinstance(signature, tuple):
+        return [found for part in signature for found in _inputs(part)]
+    return [signature] if isinstance(signature, _Input) else []
+
+
 @lru_cache
 def _graph(function, signature):
-    parts = tf.nest.flatten(signature)
-    inputs = [tf.TensorSpec(x.shape, x.dtype) for x in parts if isinstance(x, _Input)]
+    inputs = [tf.TensorSpec(x.shape, x.dtype) for x in _inputs(signature)]
+    dtype = inputs[0].dtype
 
     def graph(*tensors):
-        tensors = iter(tensors)
-        filled = [next(tensors) if isinstance(part, _Input) else part for part in parts]
-        return function(*tf.nest.pack_sequence_as(signature, filled))
+        return function(*_filled(signature, iter(tensors), dtype))
 
     return tf.function(graph, autograph=False).get_concrete_function(*inputs)
 
 
-def evaluate(loss, y, prediction, axis):
-    def value_of(y, at):
-        if axis is None:
-            return _value_if(_possible(y, y), at.value)
-        # XLA fuses all that is done by element into one loop; a reduction would be another.
-        if _in_xla():
-            return tf.reduce_mean(_value_if(_possible(y, y), at.value), axis)
-        # One pass over memory less than to take the mean of their sum.
-        sum_of_means = at.sum_of(lambda term: tf.reduce_mean(term, axis))
-        return _value_if(_all_possible(y, axis), sum_of_means)
+def nan_unless(possible, values):
+    if _in_xla():
+        nan = tf.constant(float("nan"), values.dtype)
+        return where(possible, values, tf.fill(tf.shape(values), nan))
+    # 0 / 0 where impossible: a NaN constant would fail `tf.debugging.enable_check_numerics`, which
+    # XLA does not have, with any data.
+    return values + 0.0 / tf.cast(possible, values.dtype)
 
+
+def within(x, limits):
+    low, high = limits
+    if _in_xla() or not _has_fast_check(x):
+        return nan_unless(tf.logical_and(x >= low, x <= high), x)
+    return _unless_all_within(x, high, lambda: nan_unless(tf.logical_and(x >= low, x <= high), x))
+
+
+def _has_fast_check(x):
+    # On GPUs TensorFlow has no kernel for the largest of unsigned integers.
+    return x.dtype == tf.float32 and not _has_gpu()
+
+
+def _unless_all_within(x, high, mended):
+    """`x` if all of it is in [0, high], else `mended()`; it takes one pass over memory.
+
+    Read as unsigned integers, floats from 0 on keep their order, and all negative ones and NaN
+    are larger. So is -0.0, which is left to `mended`.
+    """
+    largest = tf.reduce_max(tf.bitcast(x, tf.uint32))
+    return tf.cond(largest <= np.float32(high).view("uint32"), lambda: x, mended)
+
+
+def _clipped(p, limits):
+    """Probabilities clipped to [0, 1], NaN outside the limits."""
+
+    def mended():
+        return tf.clip_by_value(within(p, limits), 0.0, 1.0)
+
+    return mended() if _in_xla() or not _has_fast_check(p) else _unless_all_within(p, 1.0, mended)
+
+
+@lru_cache
+def _has_gpu():
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def evaluate(loss, y, prediction, pos_weight, axis, prediction_limits, label_limits):
     def value_and_gradient(y, prediction):
-        at = loss(y, prediction)
-        value, slope, label_slope = value_of(y, at), at.slope, at.label_slope
+        if prediction_limits is not None:
+            prediction = _clipped(prediction, prediction_limits)
+        at = loss(within(y, label_limits), prediction, pos_weight=pos_weight)
+        if axis is None:
+            value = at.value
+        elif _in_xla():
+            # XLA fuses all that is done by element into one loop; a reduction would be another.
+            value = tf.reduce_mean(at.value, axis)
+        else:
+            # One pass over memory less than to take the mean of their sum.
+            value = at.sum_of(lambda term: tf.reduce_mean(term, axis))
+        slope, label_slope = at.slope, at.label_slope
 
         def gradient(upstream):
-            # NaN, too, wherever the value is: from an impossible label or prediction.
+            # NaN wherever the value is NaN.
             upstream = where(tf.math.is_nan(value), value, upstream)
             if axis is not None:
                 count = tf.cast(tf.shape(prediction)[axis], upstream.dtype)
@@ -189,34 +307,3 @@ def evaluate(loss, y, prediction, axis):
         return value, gradient
 
     return tf.custom_gradient(value_and_gradient)(y, prediction)
-
-
-def _possible(low, high):
-    """Whether labels between these are in [0, 1]."""
-    return tf.logical_and(low >= 0.0, high <= 1.0)
-
-
-def _all_possible(y, axis):
-    def by_both_ends():
-        return _possible(tf.reduce_min(y, axis), tf.reduce_max(y, axis))
-
-    if y.dtype != tf.float32 or _has_gpu():
-        return by_both_ends()
-    # Read as integers, floats from 0 to 1 keep their order, and all else is larger: one pass over
-    # memory for two. -0.0 is larger as well, hence the second look.
-    possible = tf.reduce_max(tf.bitcast(y, tf.uint32), axis) <= _BITS_OF_ONE
-    return tf.cond(tf.reduce_all(possible), lambda: possible, by_both_ends)
-
-
-_BITS_OF_ONE = np.float32(1.0).view("uint32")
-
-
-@lru_cache
-def _has_gpu():
-    """There TensorFlow has no kernel for the largest of unsigned integers."""
-    return bool(tf.config.list_physical_devices("GPU"))
-
-
-def _value_if(possible, value):
-    """NaN elsewhere."""
-    return where(possible, value, tf.fill(tf.shape(value), tf.constant(float("nan"), value.dtype)))
