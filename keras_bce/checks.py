@@ -26,7 +26,7 @@ def check_inputs(
     from_logits: bool = False,
     ignore_class: float | None = None,
     model: Any = None,
-    verbose: Literal["auto", 0, 1] = "auto",
+    verbose: Literal["auto", 0, 1] | bool = "auto",
 ) -> None:
     """Raises a `ValueError` that names everything wrong with labels and predictions.
 
@@ -203,8 +203,8 @@ def _rank(value):
 def _unpacked(batch, number=None):
     """The inputs, the labels, and the weights or `None`."""
     parts = tuple(batch) if isinstance(batch, (list, tuple)) else (batch,)
-    x, y_true, sample_weight, *others = (*parts, None, None)
-    if not _outputs(y_true) or np.isscalar(y_true) or _rank(y_true) == 0 or len(others) > 2:
+    x, y_true, sample_weight = [*parts, None, None][:3]
+    if not _outputs(y_true) or np.isscalar(y_true) or _rank(y_true) == 0 or len(parts) > 3:
         rule = "A batch must be `(x, y)` or `(x, y, sample_weight)`, with an array of labels `y`."
         received = f"Received: ({', '.join(type(part).__name__ for part in parts)})."
         raise ValueError(_located(f"{rule} {received} Give it labels, as `fit` needs.", number))

@@ -119,11 +119,8 @@ class BinaryCrossentropy(_CriterionLoss):
 
     Args:
         from_logits: Whether `y_pred` holds logits, any real numbers, rather than
-            probabilities in [0, 1]. Logits are more exact, and recommended. On the
-            TensorFlow and torch backends the logits of a model that ends in
-            `activation="sigmoid"` are known, and used, all the same; on JAX they cannot
-            be known, and a sigmoid that saturates stops learning. A TensorFlow graph
-            shows any other sigmoid as well, `tf.sigmoid` say; eagerly that leaves no trace.
+            probabilities in [0, 1]. Logits are more exact, and recommended. The logits of
+            a sigmoid are used all the same where they are known: see the table below.
         label_smoothing: A number s in [0, 1]: labels become `y * (1 - s) + s / 2`.
         axis: The axis of the labels.
         reduction: See above.
@@ -131,7 +128,9 @@ class BinaryCrossentropy(_CriterionLoss):
         dtype: The dtype of the result, by default `keras.config.floatx()`. Half precision
             is computed in float32, and rounded at the end.
         pos_weight: The factor of the positive term, a number, or a list of one per label.
-            See `keras_bce.balanced_pos_weight`.
+            See `keras_bce.balanced_pos_weight`. A `keras.Variable` or a tensor is read at
+            each call; on JAX a compiled step sees the variables that its model tracks
+            (`model.pos_weight = variable`). No gradient flows into it.
         label_weights: The factor of each label's loss, a number, or a list of one per
             label. Neither factor enters a denominator.
         ignore_class: The label that stands for "missing": a number, or NaN. Such
@@ -146,10 +145,25 @@ class BinaryCrossentropy(_CriterionLoss):
     - `sample_weight`: `None`, a number, one weight per sample (any lower rank, aligned
       from the left), or one per prediction.
 
-    An impossible value (a label or probability outside [0, 1], NaN) that is not
-    weighted 0, masked or missing raises `ValueError` in a list or a NumPy array. In a
-    tensor, which is never copied to the host to look, it makes the loss of its
-    sample NaN: then call `keras_bce.check_inputs`.
+    Logits are used where it is certain that a sigmoid made this very tensor, as it is now.
+    Elsewhere the probabilities count as given, and a sigmoid that saturates stops learning:
+
+    | backend | `activation="sigmoid"` | `ops.sigmoid` | either, behind a cast |
+    | --- | --- | --- | --- |
+    | TensorFlow, graph and XLA (`fit`) | logits | logits | logits |
+    | TensorFlow, eager | probabilities | probabilities | probabilities |
+    | torch, eager | logits | probabilities | probabilities |
+    | torch, `torch.compile`, `vmap`, forward mode | probabilities | probabilities | probabilities |
+    | JAX, NumPy | probabilities | probabilities | probabilities |
+
+    Labels may leave [0, 1] by up to 0.5 (noise, interpolation): they enter the formula as they
+    are. Probabilities may leave it by up to 0.01 (rounding), and count as 0 or 1. Anything
+    else, if it is not weighted 0, masked or missing, raises `ValueError` in a list or a NumPy
+    array. In a tensor, which is never copied to the host to look, it makes the loss of its
+    sample NaN. When `fit` prints `loss: nan`, call `keras_bce.check_inputs` with the data that
+    `fit` was given: it says what is wrong and where.
+
+    A program that calls `keras.saving.load_model` must `import keras_bce` first.
 
     Raises:
         ValueError: for an argument outside its range, shapes that do not fit, and

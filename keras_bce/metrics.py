@@ -42,7 +42,9 @@ class BinaryCrossentropy(CriterionArguments, streaming.SumsMetric):
         ignore_class: See there.
         label_names: A list of one name per label along `axis`. Then `result()` is a
             dictionary of the mean, under `name`, and each label's own mean, under
-            `{name}_{label name}`.
+            `{name}_{label name}`. Give two such metrics of one model different names: Keras
+            logs their dictionaries without a prefix, and one would hide the other. To
+            monitor a label's own log, `EarlyStopping` needs `mode="min"`.
 
     Raises:
         ValueError: as the loss does, and for as many `label_names` as there are not labels.

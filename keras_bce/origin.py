@@ -11,7 +11,7 @@ def warn(message):
     frame, level = sys._getframe(1), 2
     while frame.f_back and _is_library(frame.f_globals.get("__name__", "")):
         frame, level = frame.f_back, level + 1
-    warnings.warn(message, stacklevel=level - 1)
+    warnings.warn(message, stacklevel=level)
 
 
 def _is_library(module):

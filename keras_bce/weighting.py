@@ -46,7 +46,7 @@ class Batch(NamedTuple):
     @property
     def weights_or_ones(self):
         """What each prediction counts: its weight, and 0 where it is left out."""
-        ones = ops.ones_like(self.predictions)
+        ones = backend.ones_like(self.predictions)
         return ones if self.weights is None else ones * self.weights
 
 
@@ -112,7 +112,7 @@ def _per_sample(batch):
         weights, counted = (_one_each(values, axis, means) for values in (weights, present))
         return Samples(means if weights is None else means * weights, weights, counted)
     losses = per_element(batch)
-    ones = ops.ones_like(losses)
+    ones = backend.ones_like(losses)
     count = ops.sum(ones if present is None else ones * ops.cast(present, ones.dtype), axis=axis)
     divisor = backend.at_least(count, 1.0)
     return Samples(
@@ -163,7 +163,7 @@ def reduced(batch, reduction):
 def _reduced(batch, reduction):
     value = _total(batch, reduction)
     # A perfect prediction costs 0.0, not -0.0; the derivative of the sum is that of `value`.
-    zero = ops.zeros_like(value)
+    zero = backend.zeros_like(value)
     return value + backend.where(value == 0.0, zero, -zero)
 
 

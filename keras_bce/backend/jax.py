@@ -11,6 +11,7 @@ from jax.custom_derivatives import SymbolicZero
 from keras_bce.backend import masks
 
 log, power, where = jnp.log, jnp.power, jnp.where
+ones_like, zeros_like = jnp.ones_like, jnp.zeros_like
 
 
 # `jnp.maximum` halves the derivative where both sides are equal.

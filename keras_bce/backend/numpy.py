@@ -7,6 +7,7 @@ import numpy as np
 from keras_bce.backend import masks
 
 log = np.log
+ones_like, zeros_like = np.ones_like, np.zeros_like
 at_least, at_most = np.maximum, np.minimum
 
 

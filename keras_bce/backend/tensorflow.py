@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 log = tf.math.log
+ones_like, zeros_like = tf.ones_like, tf.zeros_like
 at_least, at_most = tf.maximum, tf.minimum
 multiply_no_nan, divide_no_nan = tf.math.multiply_no_nan, tf.math.divide_no_nan
 

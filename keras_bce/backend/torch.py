@@ -6,6 +6,7 @@ import torch
 from torch.autograd import forward_ad
 
 log, power, where = torch.log, torch.pow, torch.where
+ones_like, zeros_like = torch.ones_like, torch.zeros_like
 
 
 def at_least(x, low):
