@@ -6,25 +6,10 @@ from functools import lru_cache, partial
 import numpy as np
 import tensorflow as tf
 
-log = tf.math.log
+log, power = tf.math.log, tf.pow
 ones_like, zeros_like = tf.ones_like, tf.zeros_like
 at_least, at_most = tf.maximum, tf.minimum
 multiply_no_nan, divide_no_nan = tf.math.multiply_no_nan, tf.math.divide_no_nan
-
-
-def power(x, y):
-    """`tf.pow`, whose derivative times 0 is 0, also where the derivative overflows.
-
-    In functions TensorFlow multiplies every derivative by an upstream one, even by 0.
-    """
-    if isinstance(y, float) and y == 0.0:
-        return tf.ones_like(x)
-
-    @tf.custom_gradient
-    def power_of(x):
-        return tf.pow(x, y), lambda upstream: multiply_no_nan(y * power(x, y - 1.0), upstream)
-
-    return power_of(x)
 
 
 def where(condition, x, y):
