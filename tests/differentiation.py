@@ -20,7 +20,9 @@ def needs_gradients():
 def tensor(values, dtype="float32"):
     if dtype == "bfloat16":
         return keras.ops.cast(tensor(values), dtype)
-    return keras.ops.convert_to_tensor(np.asarray(values).astype(dtype), dtype)
+    # Keras makes float32 of float64 on NumPy unless it is told not to.
+    told = dtype if BACKEND == "numpy" else None
+    return keras.ops.convert_to_tensor(np.asarray(values).astype(dtype), told)
 
 
 def gradient(function, *arguments):
