@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bce import arguments, faults, origin
+from keras_bce import arguments, faults, inputs, origin
 
 MOST_BATCHES = 10_000  # That are read, of data that does not tell how many it has.
 PROGRESS_DELAY = 1.0  # Seconds, after which `verbose="auto"` shows a progress bar.
@@ -248,10 +248,9 @@ def _weighted(sample_weight, shape):
     shape_2d = (*shape, 1)[: max(len(shape), 2)]  # Labels (N,) are (N, 1).
     if weight.ndim > len(shape_2d) and weight.shape[-1] == 1:
         weight = weight[..., 0]
-    if 0 < weight.ndim < len(shape_2d) and weight.shape[0] == shape_2d[0]:
-        weight = weight.reshape(weight.shape + (1,) * (len(shape_2d) - weight.ndim))
-    sizes = zip(weight.shape, shape_2d, strict=False)
-    if weight.ndim not in (0, len(shape_2d)) or any(size not in (1, full) for size, full in sizes):
+    try:
+        weight = inputs.align_weight("sample_weight", weight, shape_2d, -1)
+    except ValueError:  # Said of the shapes that were passed.
         fault = faults.weight_fault("sample_weight", given.shape, shape)
         return np.False_, [fault.replace("y_pred", "y_true")]
     wrong = np.argwhere(~np.isfinite(given))

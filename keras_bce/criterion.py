@@ -105,12 +105,20 @@ def _link(given):
     return Partial(Probabilities, **own)
 
 
-class CriterionArguments:
-    """The arguments of an object's criterion as its attributes, as Keras's classes show them."""
+class ReadingArguments:
+    """How an object's criterion reads predictions and labels, as Keras's classes show it."""
 
     @property
     def from_logits(self):
         return self._criterion.from_logits
+
+    @property
+    def ignore_class(self):
+        return self._criterion.ignore_class
+
+
+class CriterionArguments(ReadingArguments):
+    """All arguments of an object's criterion, as Keras's classes show them."""
 
     @property
     def label_smoothing(self):
@@ -127,7 +135,3 @@ class CriterionArguments:
     @property
     def label_weights(self):
         return self._criterion.label_weights
-
-    @property
-    def ignore_class(self):
-        return self._criterion.ignore_class

@@ -83,9 +83,9 @@ def standardize(
     if sample_weight is not None:
         sample_weight = as_array(sample_weight, "sample_weight")
         _check_ranks_known(sample_weight=sample_weight)
-        sample_weight = _align_weight("sample_weight", sample_weight, y_pred.shape, axis)
+        sample_weight = align_weight("sample_weight", sample_weight, y_pred.shape, axis)
     if mask is not None:
-        mask = _align_weight("mask", mask, y_pred.shape, axis)
+        mask = align_weight("mask", mask, y_pred.shape, axis)
     faults.check_host_values(
         y_true,
         y_pred,
@@ -216,7 +216,7 @@ def _align(y_true, y_pred, mask, one_per_row, rank_1_is_batch):
     return y_true, y_pred, mask
 
 
-def _align_weight(name, weight, shape, axis):
+def align_weight(name, weight, shape, axis):
     """A weight that broadcasts to `shape`: by samples, from the left, if its rank is lower."""
     rank, weight_rank = len(shape), len(weight.shape)
     aligned = weight

@@ -7,7 +7,7 @@ batch of them. What the classes and functions share is written once, on
 
 import keras
 
-from keras_bce import arguments, inputs, weighting
+from keras_bce import arguments, inputs, symbolic, weighting
 from keras_bce.criterion import Criterion, CriterionArguments
 from keras_bce.elementwise import AsymmetricCrossentropy, Crossentropy, FocalCrossentropy
 
@@ -26,8 +26,8 @@ class _CriterionLoss(CriterionArguments, keras.losses.Loss):
         if type(self).call is not _CriterionLoss.call:
             # A subclass has its own loss of each sample: Keras weights and reduces it.
             return super().__call__(y_true, y_pred, sample_weight)
-        if _any_symbolic(y_true, y_pred, sample_weight):
-            return SymbolicLoss(self)(y_true, y_pred, sample_weight)
+        if symbolic.any_symbolic(y_true, y_pred, sample_weight):
+            return symbolic.SymbolicLoss(self)(y_true, y_pred, sample_weight)
         # Keras's own `__call__` would convert `y_pred` first, and so lose what is known of it.
         return self._reduced(y_true, y_pred, sample_weight, self.reduction)
 
@@ -37,8 +37,8 @@ class _CriterionLoss(CriterionArguments, keras.losses.Loss):
 
     def each_sample(self, y_true, y_pred):
         """What the function of this loss returns: `call`, but a pair of rank 1 is one sample."""
-        if _any_symbolic(y_true, y_pred):
-            return SymbolicLoss(self, as_function=True)(y_true, y_pred)
+        if symbolic.any_symbolic(y_true, y_pred):
+            return symbolic.SymbolicLoss(self, as_function=True)(y_true, y_pred)
         dtype = inputs.result_dtype(getattr(y_pred, "dtype", None))
         batch = self._criterion.batch(y_true, y_pred, dtype=dtype, rank_1_is_batch=False)
         return inputs.cast(weighting.reduced(batch, None), dtype)
@@ -49,58 +49,6 @@ class _CriterionLoss(CriterionArguments, keras.losses.Loss):
 
     def get_config(self):
         return {**super().get_config(), "dtype": self.dtype, **self._criterion.config}
-
-
-def _any_symbolic(*values):
-    return any(isinstance(value, keras.KerasTensor) for value in values)
-
-
-def _zeros(x, size):
-    """Zeros like a symbolic tensor, `size` in the place of what is not known; else `x`."""
-    if not isinstance(x, keras.KerasTensor):
-        return x
-    return keras.ops.zeros([size if n is None else n for n in x.shape], x.dtype)
-
-
-@_register
-class SymbolicLoss(keras.Operation):
-    """A loss as a node of a functional model: what a loss makes of symbolic tensors.
-
-    Args:
-        loss: A loss of this module.
-        as_function: Whether to compute what the loss's function does, one loss per sample.
-        name: The name of the operation.
-    """
-
-    def __init__(self, loss, as_function=False, name=None):
-        super().__init__(name=name)
-        self.loss = loss
-        self.as_function = as_function
-
-    def call(self, y_true, y_pred, sample_weight=None):
-        if self.as_function:
-            return self.loss.each_sample(y_true, y_pred)
-        return self.loss(y_true, y_pred, sample_weight)
-
-    def compute_output_spec(self, y_true, y_pred, sample_weight=None):
-        # Computed for two sizes of what is not known yet: where the shapes differ, it is neither.
-        # Zeros are valid labels, probabilities and logits.
-        given = (y_true, y_pred, sample_weight)
-        small, large = (self.call(*(_zeros(x, size) for x in given)) for size in (2, 3))
-        shape = [a if a == b else None for a, b in zip(small.shape, large.shape, strict=True)]
-        return keras.KerasTensor(shape, keras.backend.standardize_dtype(small.dtype))
-
-    def get_config(self):
-        return {
-            "loss": keras.saving.serialize_keras_object(self.loss),
-            "as_function": self.as_function,
-            "name": self.name,
-        }
-
-    @classmethod
-    def from_config(cls, config):
-        loss = keras.saving.deserialize_keras_object(config["loss"])
-        return cls(**(config | {"loss": loss}))
 
 
 @_register
@@ -352,10 +300,10 @@ class AsymmetricBinaryCrossentropy(_CriterionLoss):
         self.clip = arguments.clip(clip)
         own = {"gamma_pos": self.gamma_pos, "gamma_neg": self.gamma_neg, "clip": self.clip}
         # With all of them 0 it is cross-entropy, to the last digit.
-        kind = (AsymmetricCrossentropy, own) if any(own.values()) else (Crossentropy, {})
+        formula, own = (AsymmetricCrossentropy, own) if any(own.values()) else (Crossentropy, {})
         criterion = Criterion(
-            kind[0],
-            **kind[1],
+            formula,
+            **own,
             from_logits=from_logits,
             label_smoothing=label_smoothing,
             axis=axis,

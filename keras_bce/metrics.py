@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_bce import arguments, backend, inputs, streaming, weighting
 from keras_bce.accumulator import exact_sum
-from keras_bce.criterion import Criterion, CriterionArguments
+from keras_bce.criterion import Criterion, CriterionArguments, ReadingArguments
 from keras_bce.elementwise import Partial
 
 #: Predictions whose sums a calibration error takes in float32 alone.
@@ -135,20 +135,12 @@ def _means_by_label(batch):
     return [*_means(batch), *(exact_sum(column, axes) for column in columns)]
 
 
-class _ProbabilityMetric(streaming.SumsMetric):
+class _ProbabilityMetric(ReadingArguments, streaming.SumsMetric):
     """A metric of labels and probabilities over all predictions, whatever their shape."""
 
     def __init__(self, name, dtype, from_logits, ignore_class, size, terms):
         criterion = Criterion(from_logits=from_logits, ignore_class=ignore_class)
         super().__init__(name, dtype, criterion, size, terms)
-
-    @property
-    def from_logits(self):
-        return self._criterion.from_logits
-
-    @property
-    def ignore_class(self):
-        return self._criterion.ignore_class
 
     def get_config(self):
         config = self._criterion.config

@@ -189,8 +189,7 @@ def probabilities(batch):
     labels, predictions = backend.within(batch.labels, LABEL_LIMITS), batch.predictions
     limits = prediction_limits(batch)
     if limits is not None:
-        predictions = backend.within(predictions, limits)
-        predictions = backend.at_least(backend.at_most(predictions, 1.0), 0.0)
+        predictions = backend.clipped(predictions, limits)
     return batch.link(predictions).p, labels
 
 

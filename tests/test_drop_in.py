@@ -17,7 +17,7 @@ from differentiation import (
     tensors_are_unchecked,
     to_numpy,
 )
-from instances import LOSSES, METRICS, batch, numbers
+from instances import FUNCTIONS, LOSSES, METRICS, batch, numbers
 from test_weighting import masked
 
 from keras_bce import backend, losses, metrics
@@ -255,15 +255,7 @@ def test_labels_that_are_something_else_are_refused_with_advice(label, advice):
 @pytest.mark.parametrize("kind", LOSSES)
 def test_losses_of_symbolic_tensors_are_symbolic(kind):
     y, x = keras.Input((4,)), keras.Input((4,))
-    cls = LOSSES[kind][0]
-    function = getattr(losses, f"{'binary_focal' if kind == 'focal' else kind}_crossentropy", None)
-    function = (
-        function
-        or {
-            "bce": losses.binary_crossentropy,
-            "asymmetric": losses.asymmetric_binary_crossentropy,
-        }[kind]
-    )
+    cls, function = LOSSES[kind][0], FUNCTIONS[kind]
     assert cls()(y, x).shape == ()
     assert cls(reduction=None)(y, x).shape == (None,)
     assert function(y, x).shape == (None,)

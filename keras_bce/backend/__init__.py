@@ -22,6 +22,7 @@ Of everything else:
   attached. What is outside the limits makes the loss that it enters NaN, and a loss that is NaN
   has a derivative that is NaN. Where predictions have limits, they are clipped to [0, 1] as well;
 - `within(x, limits)`: `x`, and NaN where it is outside;
+- `clipped(p, limits)`: probabilities clipped to [0, 1], and NaN where they are outside the limits;
 - `nan_unless(possible, values)`: `values`, and NaN where `possible` is false. On valid data no
   intermediate result is NaN, which debuggers for NaN would report;
 - `exact_sum(values, axis)`: a sum in more digits than float32 has, a *term*;
@@ -47,6 +48,7 @@ _NAMES = (
     "at_least",
     "at_most",
     "at_once",
+    "clipped",
     "divide_no_nan",
     "evaluate",
     "exact_sum",

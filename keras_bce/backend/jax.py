@@ -71,6 +71,10 @@ def within(x, limits):
     return nan_unless((x >= low) & (x <= high), x)
 
 
+def clipped(p, limits):
+    return at_least(at_most(within(p, limits), 1.0), 0.0)
+
+
 def find_logits(y_pred, even_if_costly=False):
     """Never known: JAX's arrays and tracers carry no notes, and no record of what made them."""
     return
@@ -182,7 +186,7 @@ def evaluate(loss, y, prediction, pos_weight, axis, prediction_limits, label_lim
 
     def at(y, prediction, pos_weight):
         if prediction_limits is not None:
-            prediction = at_least(at_most(within(prediction, prediction_limits), 1.0), 0.0)
+            prediction = clipped(prediction, prediction_limits)
         return loss(within(y, label_limits), prediction, pos_weight=pos_weight)
 
     @jax.custom_jvp

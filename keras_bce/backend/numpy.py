@@ -64,9 +64,13 @@ def within(x, limits):
     return nan_unless((x >= low) & (x <= high), x)
 
 
+def clipped(p, limits):
+    return np.clip(within(p, limits), 0.0, 1.0)
+
+
 def evaluate(loss, y, prediction, pos_weight, axis, prediction_limits, label_limits):
     if prediction_limits is not None:
-        prediction = np.clip(within(prediction, prediction_limits), 0.0, 1.0)
+        prediction = clipped(prediction, prediction_limits)
     value = loss(within(y, label_limits), prediction, pos_weight=pos_weight).value
     return value if axis is None else np.mean(value, axis, dtype=value.dtype)
 

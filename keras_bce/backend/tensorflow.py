@@ -151,7 +151,7 @@ class _Input:
     dtype: object
 
 
-#: Numbers that TensorFlow's graphs compute faster if they are constants: powers of them.
+#: Exponents for which TensorFlow's graphs have something faster than `tf.pow`, if constant.
 _CONSTANTS = (0.0, 0.5, 1.0, 2.0, 3.0)
 
 
@@ -233,33 +233,30 @@ def nan_unless(possible, values):
 
 def within(x, limits):
     low, high = limits
-    if _in_xla() or not _has_fast_check(x):
-        return nan_unless(tf.logical_and(x >= low, x <= high), x)
     return _unless_all_within(x, high, lambda: nan_unless(tf.logical_and(x >= low, x <= high), x))
 
 
-def _has_fast_check(x):
-    # On GPUs TensorFlow has no kernel for the largest of unsigned integers.
-    return x.dtype == tf.float32 and not _has_gpu()
+def clipped(p, limits):
+    low, high = limits
+
+    def mended():
+        possible = nan_unless(tf.logical_and(p >= low, p <= high), p)
+        return tf.clip_by_value(possible, 0.0, 1.0)
+
+    return _unless_all_within(p, 1.0, mended)
 
 
 def _unless_all_within(x, high, mended):
-    """`x` if all of it is in [0, high], else `mended()`; it takes one pass over memory.
+    """`x` if one pass over memory shows that all of it is in [0, high], else `mended()`.
 
     Read as unsigned integers, floats from 0 on keep their order, and all negative ones and NaN
-    are larger. So is -0.0, which is left to `mended`.
+    are larger. So is -0.0, which is left to `mended`. XLA fuses `mended` into the loop that reads
+    `x` anyway, and on GPUs TensorFlow has no kernel for the largest of unsigned integers.
     """
+    if _in_xla() or x.dtype != tf.float32 or _has_gpu():
+        return mended()
     largest = tf.reduce_max(tf.bitcast(x, tf.uint32))
     return tf.cond(largest <= np.float32(high).view("uint32"), lambda: x, mended)
-
-
-def _clipped(p, limits):
-    """Probabilities clipped to [0, 1], NaN outside the limits."""
-
-    def mended():
-        return tf.clip_by_value(within(p, limits), 0.0, 1.0)
-
-    return mended() if _in_xla() or not _has_fast_check(p) else _unless_all_within(p, 1.0, mended)
 
 
 @lru_cache
@@ -270,7 +267,7 @@ def _has_gpu():
 def evaluate(loss, y, prediction, pos_weight, axis, prediction_limits, label_limits):
     def value_and_gradient(y, prediction):
         if prediction_limits is not None:
-            prediction = _clipped(prediction, prediction_limits)
+            prediction = clipped(prediction, prediction_limits)
         at = loss(within(y, label_limits), prediction, pos_weight=pos_weight)
         if axis is None:
             value = at.value

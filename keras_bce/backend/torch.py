@@ -65,6 +65,10 @@ def within(x, limits):
     return x if _all_within(x, low, high) else nan_unless((x >= low) & (x <= high), x)
 
 
+def clipped(p, limits):
+    return p if _all_within(p, 0.0, 1.0) else within(p, limits).clamp(0.0, 1.0)
+
+
 def _all_within(x, low, high):
     """Whether all elements are known to be in [low, high], without waiting for a device."""
     if x.device.type != "cpu" or x.numel() == 0 or torch.compiler.is_compiling():
@@ -166,8 +170,8 @@ def evaluate(loss, y, prediction, pos_weight, axis, prediction_limits, label_lim
 
 def _at(loss, y, prediction, pos_weight, limits):
     """The loss at these predictions, clipped if they have limits, NaN outside of them."""
-    if limits is not None and not _all_within(prediction, 0.0, 1.0):
-        prediction = within(prediction, limits).clamp(0.0, 1.0)
+    if limits is not None:
+        prediction = clipped(prediction, limits)
     return loss(y, prediction, pos_weight=pos_weight)
 
 
