@@ -86,12 +86,14 @@ def standardize(
         sample_weight = align_weight("sample_weight", sample_weight, y_pred.shape, axis)
     if mask is not None:
         mask = align_weight("mask", mask, y_pred.shape, axis)
+    if isinstance(label_weights, (float, np.ndarray)):  # A tensor stays where it is.
+        label_weights = along_axis("label_weights", label_weights, y_pred.shape, axis, "float64")
     faults.check_host_values(
         y_true,
         y_pred,
         from_logits,
         ignore_class,
-        (sample_weight, along_axis("label_weights", label_weights, y_pred.shape, axis, "float64")),
+        (sample_weight, label_weights),
         mask,
     )
 
