@@ -73,11 +73,8 @@ class Criterion:
             **reading,
         )
 
-        shape = given.predictions.shape
-        dtype = keras.backend.standardize_dtype(given.predictions.dtype)
-
         def along_axis(name):
-            return inputs.along_axis(name, getattr(self, name), shape, self.axis, dtype)
+            return inputs.along_axis(name, getattr(self, name), given.predictions, self.axis)
 
         return weighting.Batch(
             labels=given.labels,

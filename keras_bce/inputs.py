@@ -87,7 +87,7 @@ def standardize(
     if mask is not None:
         mask = align_weight("mask", mask, y_pred.shape, axis)
     if isinstance(label_weights, (float, np.ndarray)):  # A tensor stays where it is.
-        label_weights = along_axis("label_weights", label_weights, y_pred.shape, axis, "float64")
+        label_weights = along_axis("label_weights", label_weights, y_pred, axis)
     faults.check_host_values(
         y_true,
         y_pred,
@@ -236,10 +236,11 @@ def align_weight(name, weight, shape, axis):
     return aligned
 
 
-def along_axis(name, factors, shape, axis, dtype):
+def along_axis(name, factors, predictions, axis):
     """One number, or one per label, broadcast to the predictions: an array, a tensor or `None`."""
     if factors is None:
         return None
+    shape, dtype = predictions.shape, computing_dtype(predictions.dtype)
     if isinstance(factors, (float, np.ndarray)):
         factors, reshape = np.asarray(factors, dtype), np.reshape
     else:  # A variable or a tensor, read now.

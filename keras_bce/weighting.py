@@ -62,13 +62,8 @@ def selected(batch):
     """The batch with what is left out replaced by a harmless pair, and its weight by 0."""
     labels, predictions, weights, present, label_weights, pos_weight, ignore_class, *_ = batch
     # Arrays become tensors here, inside of what is compiled.
-    dtype = keras.backend.standardize_dtype(predictions.dtype)
-    label_weights, pos_weight = (
-        None
-        if factor is None
-        else backend.follow(ops.convert_to_tensor(factor, dtype), predictions)
-        for factor in (label_weights, pos_weight)
-    )
+    label_weights = _beside(predictions, label_weights)
+    pos_weight = _beside(predictions, pos_weight)
     if ignore_class is not None:
         given = ~ops.isnan(labels) if math.isnan(ignore_class) else labels != ignore_class
         present = given if present is None else present & given
@@ -90,6 +85,14 @@ def selected(batch):
         label_weights=label_weights,
         pos_weight=pos_weight,
     )
+
+
+def _beside(predictions, factors):
+    """An array as a tensor of the dtype and on the device of the predictions."""
+    if factors is None:
+        return None
+    dtype = keras.backend.standardize_dtype(predictions.dtype)
+    return backend.follow(ops.convert_to_tensor(factors, dtype), predictions)
 
 
 def per_sample(batch):
@@ -161,10 +164,8 @@ def reduced(batch, reduction):
 
 
 def _reduced(batch, reduction):
-    value = _total(batch, reduction)
-    # A perfect prediction costs 0.0, not -0.0; the derivative of the sum is that of `value`.
-    zero = backend.zeros_like(value)
-    return value + backend.where(value == 0.0, zero, -zero)
+    # A perfect prediction costs 0.0, not -0.0.
+    return backend.positive_zero(_total(batch, reduction))
 
 
 def _total(batch, reduction):

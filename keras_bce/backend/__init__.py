@@ -4,7 +4,8 @@ The backend that Keras runs on when the package is imported is the one used.
 Each gives the same names. Of mathematics, elementwise:
 
 - `log`; `log1m(x)`: `log(1 - x)`, exact for small `x`; `power(x, y)`; `where(condition, x, y)`;
-- `ones_like(x)` and `zeros_like(x)`, on the device of `x`, where Keras's are on the default one;
+- `ones_like(x)`, on the device of `x`, where Keras's is on the default one;
+- `positive_zero(x)`: `x`, with 0.0 in place of -0.0 and the derivative of `x`;
 - `at_least(x, low)`, `at_most(x, high)`, of a number; NaN stays NaN;
 - `sigmoid_minus_abs(x)` and `softplus_minus_abs(x)`, of `-|x|`; `step(x)`: 1 where `x > 0`, 0
   where `x < 0`; and `with_sign(size, x)`: `size` and `-size` there. At 0 they agree, in value
@@ -61,6 +62,7 @@ _NAMES = (
     "multiply_no_nan",
     "nan_unless",
     "ones_like",
+    "positive_zero",
     "power",
     "replica_count",
     "sigmoid_minus_abs",
@@ -69,7 +71,6 @@ _NAMES = (
     "sums",
     "where",
     "within",
-    "zeros_like",
     "with_sign",
 )
 

@@ -11,7 +11,7 @@ from jax.custom_derivatives import SymbolicZero
 from keras_bce.backend import masks
 
 log, power, where = jnp.log, jnp.power, jnp.where
-ones_like, zeros_like = jnp.ones_like, jnp.zeros_like
+ones_like = jnp.ones_like
 
 
 # `jnp.maximum` halves the derivative where both sides are equal.
@@ -57,6 +57,11 @@ def with_sign(size, x):
 def divide_no_nan(x, size):
     empty = size == 0
     return jnp.where(empty, 0.0, x) / jnp.where(empty, 1.0, size)
+
+
+def positive_zero(x):
+    # XLA may take `x + 0.0` for `x`; what runs eagerly is one operation.
+    return x + (jnp.where(x == 0.0, 0.0, -0.0) if isinstance(x, jax.core.Tracer) else 0.0)
 
 
 def nan_unless(possible, values):

@@ -7,7 +7,7 @@ import numpy as np
 from keras_bce.backend import masks
 
 log = np.log
-ones_like, zeros_like = np.ones_like, np.zeros_like
+ones_like = np.ones_like
 at_least, at_most = np.maximum, np.minimum
 
 
@@ -53,6 +53,10 @@ def multiply_no_nan(x, weight):
 
 def divide_no_nan(x, size):
     return np.where(size == 0, 0.0, x) / np.where(size == 0, 1.0, size).astype(x.dtype)
+
+
+def positive_zero(x):
+    return x + 0.0
 
 
 def nan_unless(possible, values):

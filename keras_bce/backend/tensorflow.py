@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 log, power = tf.math.log, tf.pow
-ones_like, zeros_like = tf.ones_like, tf.zeros_like
+ones_like = tf.ones_like
 at_least, at_most = tf.maximum, tf.minimum
 multiply_no_nan, divide_no_nan = tf.math.multiply_no_nan, tf.math.divide_no_nan
 
@@ -220,6 +220,12 @@ def _graph(function, signature):
         return function(*_filled(signature, iter(tensors), dtype))
 
     return tf.function(graph, autograph=False).get_concrete_function(*inputs)
+
+
+def positive_zero(x):
+    # TensorFlow takes `x + 0.0` for `x`.
+    zero = tf.zeros_like(x)
+    return x + where(x == 0.0, zero, -zero)
 
 
 def nan_unless(possible, values):

@@ -6,7 +6,7 @@ import torch
 from torch.autograd import forward_ad
 
 log, power, where = torch.log, torch.pow, torch.where
-ones_like, zeros_like = torch.ones_like, torch.zeros_like
+ones_like = torch.ones_like
 
 
 def at_least(x, low):
@@ -54,6 +54,10 @@ def multiply_no_nan(x, weight):
 
 def divide_no_nan(x, size):
     return x / size.masked_fill(size.logical_not(), torch.inf)
+
+
+def positive_zero(x):
+    return x + 0.0
 
 
 def nan_unless(possible, values):
