@@ -88,14 +88,13 @@ def standardize(
         mask = align_weight("mask", mask, y_pred.shape, axis)
     if isinstance(label_weights, (float, np.ndarray)):  # A tensor stays where it is.
         label_weights = along_axis("label_weights", label_weights, y_pred, axis)
-    faults.check_host_values(
-        y_true,
-        y_pred,
-        from_logits,
-        ignore_class,
-        (sample_weight, label_weights),
-        mask,
-    )
+    try:
+        faults.check_host_values(
+            y_true, y_pred, from_logits, ignore_class, (sample_weight, label_weights), mask
+        )
+    except ValueError:
+        if not backend.infers_shapes():
+            raise
 
     given_dtype = result_dtype(y_pred.dtype)
     dtype = computing_dtype(dtype or given_dtype)

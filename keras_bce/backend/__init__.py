@@ -36,6 +36,7 @@ Of everything else:
 - `find_mask(y_pred)`: the mask that Keras attached to `y_pred`, or `None`;
 - `follow(x, like)`: `x` on the device of `like`;
 - `has_float64()`: whether it computes in float64 when asked to;
+- `infers_shapes()`: whether Keras runs this only to see a shape, on arrays of random values;
 - `replica_count()`: the number of replicas whose losses will be summed.
 """
 
@@ -57,6 +58,7 @@ _NAMES = (
     "find_mask",
     "follow",
     "has_float64",
+    "infers_shapes",
     "log",
     "log1m",
     "multiply_no_nan",

@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 
 from keras_bce.backend import masks
@@ -97,9 +98,22 @@ def follow(x, like):
     return x
 
 
+def infers_shapes():
+    """Whether Keras runs this on uninitialised arrays, only to see the shape of the result.
+
+    It does so within a `StatelessScope`, where it refuses new variables.
+    """
+    try:
+        keras.Variable(0.0)
+    except ValueError:
+        return True
+    return False
+
+
 def at_once(function, *arguments):
-    """As it is: there is nothing to gain."""
-    return function(*arguments)
+    """As it is, without NumPy's warnings: NaN and infinity are results here."""
+    with np.errstate(all="ignore"):
+        return function(*arguments)
 
 
 def has_float64():

@@ -75,6 +75,11 @@ def find_mask(y_pred):
     return getattr(y_pred, "_keras_mask", None)
 
 
+def infers_shapes():
+    """Never: Keras infers them from symbolic tensors."""
+    return False
+
+
 def has_float64():
     return True
 

@@ -132,6 +132,11 @@ def at_once(function, *arguments):
     return function(*arguments)
 
 
+def infers_shapes():
+    """Never: Keras infers them from symbolic tensors."""
+    return False
+
+
 def has_float64():
     return torch.get_default_device().type != "mps"
 
