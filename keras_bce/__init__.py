@@ -1,6 +1,7 @@
 """Binary cross-entropy for Keras 3: losses and metrics for binary and multi-label models."""
 
 import importlib
+from typing import Any
 
 from keras_bce import losses, metrics
 from keras_bce.balance import balanced_pos_weight
@@ -22,11 +23,11 @@ __all__ = [
 _LAZY = ("plotting", "reference")
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> Any:
     if name in _LAZY:
         return importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
-    return sorted({*globals(), *_LAZY})
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_bce import arguments, checks, faults
+from keras_bce import _arguments, _faults, checks
 
 
 def balanced_pos_weight(y_true, *, ignore_class=None):
@@ -26,9 +26,9 @@ def balanced_pos_weight(y_true, *, ignore_class=None):
     [3.0, 0.5]
     """
     checks.check_inputs(y_true, ignore_class=ignore_class)
-    labels = faults.on_host(y_true, "y_true").astype("float64")
+    labels = _faults.on_host(y_true, "y_true").astype("float64")
     labels = labels.reshape(-1, 1) if labels.ndim < 2 else labels.reshape(-1, labels.shape[-1])
-    present = ~faults.missing(labels, arguments.ignore_class(ignore_class))
+    present = ~_faults.missing(labels, _arguments.ignore_class(ignore_class))
     positives = np.where(present, labels, 0.0).sum(0)
     if not np.all(positives > 0):
         none = [int(i) for i in np.flatnonzero(positives == 0)]

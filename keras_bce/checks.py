@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_bce import arguments, faults, inputs, origin
+from keras_bce import _arguments, _faults, _origin, _prepare
 
 MOST_BATCHES = 10_000  # That are read, of data that does not tell how many it has.
 PROGRESS_DELAY = 1.0  # Seconds, after which `verbose="auto"` shows a progress bar.
@@ -76,7 +76,7 @@ def check_inputs(
     first at y_pred[1, 0]=nan. The model itself gives NaN: look at its inputs, ...
     """
     _check_arguments(y_true, y_pred, model, verbose)
-    check = _Check(from_logits, arguments.ignore_class(ignore_class), model, verbose)
+    check = _Check(from_logits, _arguments.ignore_class(ignore_class), model, verbose)
     if model is not None and isinstance(y_true, tuple):
         found = check.pair(y_true)
     elif _is_batches(y_true):
@@ -123,7 +123,7 @@ class _Check(NamedTuple):
             fault = f"`y_true` must have a batch. Received: none from a {type(data).__name__}."
             raise ValueError(f"{fault} If it was read before, make it anew.")
         if length is None and count == most and not found:
-            origin.warn(f"`check_inputs` found no fault in {count:,} batches, and stopped there.")
+            _origin.warn(f"`check_inputs` found no fault in {count:,} batches, and stopped there.")
         return found
 
     def batch(self, batch, predict, number=None):
@@ -145,17 +145,17 @@ class _Check(NamedTuple):
 
     def arrays(self, y_true, y_pred=None, sample_weight=None):
         """Faults of labels, predictions and weights."""
-        y_true = faults.on_host(y_true, "y_true")
+        y_true = _faults.on_host(y_true, "y_true")
         unweighted, weight_faults = _weighted(sample_weight, y_true.shape)
-        left_out = faults.missing(y_true, self.ignore_class) | unweighted
-        found = faults.label_faults(y_true, left_out)
+        left_out = _faults.missing(y_true, self.ignore_class) | unweighted
+        found = _faults.label_faults(y_true, left_out)
         if y_pred is not None:
-            y_pred = faults.on_host(y_pred, "y_pred")
+            y_pred = _faults.on_host(y_pred, "y_pred")
             shorter, longer = sorted((y_true.shape, y_pred.shape), key=len)
             fits = longer in (shorter, (*shorter, 1))
-            found += [] if fits else [faults.shape_fault(y_true.shape, y_pred.shape)]
+            found += [] if fits else [_faults.shape_fault(y_true.shape, y_pred.shape)]
             left_out = left_out.reshape(y_pred.shape) if fits else np.False_
-            found += faults.prediction_faults(y_pred, self.from_logits, left_out)
+            found += _faults.prediction_faults(y_pred, self.from_logits, left_out)
         return found + weight_faults
 
 
@@ -244,14 +244,14 @@ def _weighted(sample_weight, shape):
     """Which labels, of that shape, have a weight of 0, and what is wrong with the weights."""
     if sample_weight is None:
         return np.False_, []
-    weight = given = faults.on_host(sample_weight, "sample_weight")
+    weight = given = _faults.on_host(sample_weight, "sample_weight")
     shape_2d = (*shape, 1)[: max(len(shape), 2)]  # Labels (N,) are (N, 1).
     if weight.ndim > len(shape_2d) and weight.shape[-1] == 1:
         weight = weight[..., 0]
     try:
-        weight = inputs.align_weight("sample_weight", weight, shape_2d, -1)
+        weight = _prepare.align_weight("sample_weight", weight, shape_2d, -1)
     except ValueError:  # Said of the shapes that were passed.
-        fault = faults.weight_fault("sample_weight", given.shape, shape)
+        fault = _faults.weight_fault("sample_weight", given.shape, shape)
         return np.False_, [fault.replace("y_pred", "y_true")]
     wrong = np.argwhere(~np.isfinite(given))
     return np.broadcast_to(weight == 0, shape_2d).reshape(shape), [

@@ -1,58 +1,44 @@
 """Losses: what `model.compile(loss=...)` takes, and the functions behind them.
 
-A sample's loss is the mean over its labels; a reduction makes one number of a
-batch of them. What the classes and functions share is written once, on
-`BinaryCrossentropy` and `binary_crossentropy`.
+A sample's loss is the mean over its labels; a reduction makes one number of a batch of them.
+What the classes and functions share is described once, at `BinaryCrossentropy` and
+`binary_crossentropy`.
 """
+
+from typing import Any
 
 import keras
 
-from keras_bce import arguments, inputs, symbolic, weighting
-from keras_bce.criterion import Criterion, CriterionArguments
-from keras_bce.elementwise import AsymmetricCrossentropy, Crossentropy, FocalCrossentropy
+from keras_bce import _arguments
+from keras_bce._arguments import Arguments
+from keras_bce._loss import PointwiseLoss
+from keras_bce._pointwise import (
+    AsymmetricCrossentropy,
+    Crossentropy,
+    FocalCrossentropy,
+    Pointwise,
+)
+from keras_bce._typing import ArrayLike, LabelFactors, Reduction, Tensor
+
+__all__ = [
+    "AsymmetricBinaryCrossentropy",
+    "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
+    "asymmetric_binary_crossentropy",
+    "binary_crossentropy",
+    "binary_focal_crossentropy",
+]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
 
 _register = keras.saving.register_keras_serializable(package="keras_bce.losses")
 
 
-class _CriterionLoss(CriterionArguments, keras.losses.Loss):
-    """Reduces what a `Criterion` says of each sample."""
-
-    def __init__(self, criterion, reduction, name, dtype):
-        arguments.reduction(reduction)
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
-        self._criterion = criterion
-
-    def __call__(self, y_true, y_pred, sample_weight=None):
-        if type(self).call is not _CriterionLoss.call:
-            # A subclass has its own loss of each sample: Keras weights and reduces it.
-            return super().__call__(y_true, y_pred, sample_weight)
-        if symbolic.any_symbolic(y_true, y_pred, sample_weight):
-            return symbolic.SymbolicLoss(self)(y_true, y_pred, sample_weight)
-        # Keras's own `__call__` would convert `y_pred` first, and so lose what is known of it.
-        return self._reduced(y_true, y_pred, sample_weight, self.reduction)
-
-    def call(self, y_true, y_pred):
-        """The loss of each sample, unweighted and unreduced."""
-        return self._reduced(y_true, y_pred, None, None)
-
-    def each_sample(self, y_true, y_pred):
-        """What the function of this loss returns: `call`, but a pair of rank 1 is one sample."""
-        if symbolic.any_symbolic(y_true, y_pred):
-            return symbolic.SymbolicLoss(self, as_function=True)(y_true, y_pred)
-        dtype = inputs.result_dtype(getattr(y_pred, "dtype", None))
-        batch = self._criterion.batch(y_true, y_pred, dtype=dtype, rank_1_is_batch=False)
-        return inputs.cast(weighting.reduced(batch, None), dtype)
-
-    def _reduced(self, y_true, y_pred, sample_weight, reduction):
-        batch = self._criterion.batch(y_true, y_pred, sample_weight, dtype=self.dtype)
-        return inputs.cast(weighting.reduced(batch, reduction), inputs.result_dtype(self.dtype))
-
-    def get_config(self):
-        return {**super().get_config(), "dtype": self.dtype, **self._criterion.config}
-
-
 @_register
-class BinaryCrossentropy(_CriterionLoss):
+class BinaryCrossentropy(PointwiseLoss):
     """Binary cross-entropy (log loss) between labels and predictions.
 
     For each prediction, with `p = sigmoid(y_pred)` if `from_logits` else `y_pred`:
@@ -146,30 +132,26 @@ class BinaryCrossentropy(_CriterionLoss):
 
     def __init__(
         self,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction="sum_over_batch_size",
-        name="binary_crossentropy",
-        dtype=None,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str = "binary_crossentropy",
+        dtype: Any = None,
         *,
-        pos_weight=None,
-        label_weights=None,
-        ignore_class=None,
-    ):
-        criterion = Criterion(
-            from_logits=from_logits,
-            label_smoothing=label_smoothing,
-            axis=axis,
-            pos_weight=pos_weight,
-            label_weights=label_weights,
-            ignore_class=ignore_class,
+        pos_weight: LabelFactors = None,
+        label_weights: LabelFactors = None,
+        ignore_class: float | None = None,
+    ) -> None:
+        arguments = Arguments(
+            from_logits, label_smoothing, axis, pos_weight, label_weights, ignore_class
         )
-        super().__init__(criterion, reduction, name, dtype)
+        loss = Crossentropy(smoothing=arguments.label_smoothing)
+        super().__init__(loss, arguments, reduction, name, dtype)
 
 
 @_register
-class BinaryFocalCrossentropy(_CriterionLoss):
+class BinaryFocalCrossentropy(PointwiseLoss):
     """Focal loss: cross-entropy that counts less where a prediction is right already.
 
     With `p` and everything else as in `BinaryCrossentropy`:
@@ -205,37 +187,34 @@ class BinaryFocalCrossentropy(_CriterionLoss):
 
     def __init__(
         self,
-        apply_class_balancing=False,
-        alpha=0.25,
-        gamma=2.0,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction="sum_over_batch_size",
-        name="binary_focal_crossentropy",
-        dtype=None,
+        apply_class_balancing: bool = False,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str = "binary_focal_crossentropy",
+        dtype: Any = None,
         *,
-        pos_weight=None,
-        label_weights=None,
-        ignore_class=None,
-    ):
+        pos_weight: LabelFactors = None,
+        label_weights: LabelFactors = None,
+        ignore_class: float | None = None,
+    ) -> None:
         self.apply_class_balancing = bool(apply_class_balancing)
-        self.alpha = arguments.fraction("alpha", alpha)
-        self.gamma = arguments.exponent("gamma", gamma)
-        criterion = Criterion(
-            FocalCrossentropy,
-            gamma=self.gamma,
-            alpha=self.alpha if self.apply_class_balancing else None,
-            from_logits=from_logits,
-            label_smoothing=label_smoothing,
-            axis=axis,
-            pos_weight=pos_weight,
-            label_weights=label_weights,
-            ignore_class=ignore_class,
+        self.alpha = _arguments.fraction("alpha", alpha)
+        self.gamma = _arguments.exponent("gamma", gamma)
+        arguments = Arguments(
+            from_logits, label_smoothing, axis, pos_weight, label_weights, ignore_class
         )
-        super().__init__(criterion, reduction, name, dtype)
+        loss = FocalCrossentropy(
+            self.gamma,
+            self.alpha if self.apply_class_balancing else None,
+            smoothing=arguments.label_smoothing,
+        )
+        super().__init__(loss, arguments, reduction, name, dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "apply_class_balancing": self.apply_class_balancing,
@@ -245,7 +224,7 @@ class BinaryFocalCrossentropy(_CriterionLoss):
 
 
 @_register
-class AsymmetricBinaryCrossentropy(_CriterionLoss):
+class AsymmetricBinaryCrossentropy(PointwiseLoss):
     """Asymmetric loss for multi-label data, in which nearly all labels are negative.
 
     With `p` and everything else as in `BinaryCrossentropy`, and `m = max(p - clip, 0)`:
@@ -281,39 +260,36 @@ class AsymmetricBinaryCrossentropy(_CriterionLoss):
 
     def __init__(
         self,
-        gamma_pos=0.0,
-        gamma_neg=4.0,
-        clip=0.05,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction="sum_over_batch_size",
-        name="asymmetric_binary_crossentropy",
-        dtype=None,
+        gamma_pos: float = 0.0,
+        gamma_neg: float = 4.0,
+        clip: float = 0.05,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: Reduction = "sum_over_batch_size",
+        name: str = "asymmetric_binary_crossentropy",
+        dtype: Any = None,
         *,
-        pos_weight=None,
-        label_weights=None,
-        ignore_class=None,
-    ):
-        self.gamma_pos = arguments.exponent("gamma_pos", gamma_pos)
-        self.gamma_neg = arguments.exponent("gamma_neg", gamma_neg)
-        self.clip = arguments.clip(clip)
-        own = {"gamma_pos": self.gamma_pos, "gamma_neg": self.gamma_neg, "clip": self.clip}
-        # With all of them 0 it is cross-entropy, to the last digit.
-        formula, own = (AsymmetricCrossentropy, own) if any(own.values()) else (Crossentropy, {})
-        criterion = Criterion(
-            formula,
-            **own,
-            from_logits=from_logits,
-            label_smoothing=label_smoothing,
-            axis=axis,
-            pos_weight=pos_weight,
-            label_weights=label_weights,
-            ignore_class=ignore_class,
+        pos_weight: LabelFactors = None,
+        label_weights: LabelFactors = None,
+        ignore_class: float | None = None,
+    ) -> None:
+        self.gamma_pos = _arguments.exponent("gamma_pos", gamma_pos)
+        self.gamma_neg = _arguments.exponent("gamma_neg", gamma_neg)
+        self.clip = _arguments.clip(clip)
+        arguments = Arguments(
+            from_logits, label_smoothing, axis, pos_weight, label_weights, ignore_class
         )
-        super().__init__(criterion, reduction, name, dtype)
+        smoothing = arguments.label_smoothing
+        loss: Pointwise = Crossentropy(smoothing=smoothing)
+        # With all three 0 it is cross-entropy, to the last digit.
+        if self.gamma_pos or self.gamma_neg or self.clip:
+            loss = AsymmetricCrossentropy(
+                self.gamma_pos, self.gamma_neg, self.clip, smoothing=smoothing
+            )
+        super().__init__(loss, arguments, reduction, name, dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "gamma_pos": self.gamma_pos,
@@ -323,16 +299,16 @@ class AsymmetricBinaryCrossentropy(_CriterionLoss):
 
 
 def binary_crossentropy(
-    y_true,
-    y_pred,
-    from_logits=False,
-    label_smoothing=0.0,
-    axis=-1,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
     *,
-    pos_weight=None,
-    label_weights=None,
-    ignore_class=None,
-):
+    pos_weight: LabelFactors = None,
+    label_weights: LabelFactors = None,
+    ignore_class: float | None = None,
+) -> Tensor:
     """The binary cross-entropy of each sample: the mean over `axis`, unweighted.
 
     The arguments are those of `BinaryCrossentropy`, with one difference, as in
@@ -359,19 +335,19 @@ def binary_crossentropy(
 
 
 def binary_focal_crossentropy(
-    y_true,
-    y_pred,
-    apply_class_balancing=False,
-    alpha=0.25,
-    gamma=2.0,
-    from_logits=False,
-    label_smoothing=0.0,
-    axis=-1,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
     *,
-    pos_weight=None,
-    label_weights=None,
-    ignore_class=None,
-):
+    pos_weight: LabelFactors = None,
+    label_weights: LabelFactors = None,
+    ignore_class: float | None = None,
+) -> Tensor:
     """The focal loss of each sample; see `BinaryFocalCrossentropy` and `binary_crossentropy`.
 
     >>> import keras_bce
@@ -395,19 +371,19 @@ def binary_focal_crossentropy(
 
 
 def asymmetric_binary_crossentropy(
-    y_true,
-    y_pred,
-    gamma_pos=0.0,
-    gamma_neg=4.0,
-    clip=0.05,
-    from_logits=False,
-    label_smoothing=0.0,
-    axis=-1,
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    gamma_pos: float = 0.0,
+    gamma_neg: float = 4.0,
+    clip: float = 0.05,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
     *,
-    pos_weight=None,
-    label_weights=None,
-    ignore_class=None,
-):
+    pos_weight: LabelFactors = None,
+    label_weights: LabelFactors = None,
+    ignore_class: float | None = None,
+) -> Tensor:
     """The asymmetric loss of each sample; see `AsymmetricBinaryCrossentropy`.
 
     >>> import keras_bce

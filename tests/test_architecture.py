@@ -23,11 +23,11 @@ def contract(root):
 
 
 PLANTED = {
-    "upwards": ("elementwise.py", "from keras_bce import weighting"),
+    "upwards": ("_pointwise.py", "from keras_bce import _weighting"),
     "sideways": ("losses.py", "from keras_bce import metrics"),
-    "a backend outside its room": ("inputs.py", "import torch"),
+    "a backend outside its room": ("_prepare.py", "import torch"),
     "a backend in a picture": ("plotting.py", "import torch"),
-    "the reference": ("criterion.py", "from keras_bce import reference"),
+    "the reference": ("_loss.py", "from keras_bce import reference"),
     "the reference in a helper": ("balance.py", "from keras_bce import reference"),
     "a module without a layer": ("newcomer.py", "import numpy"),
 }

@@ -6,7 +6,8 @@ import pytest
 from differentiation import BACKEND, compiled, gradient, tensor, tensors_are_unchecked, to_numpy
 from instances import batch
 
-from keras_bce import backend, losses
+from keras_bce import losses
+from keras_bce._backend import backend
 
 
 @tensors_are_unchecked
@@ -68,7 +69,7 @@ def test_arguments_are_told_apart():
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's graphs")
 def test_equal_losses_share_one_graph_for_every_batch_size():
     def graphs():
-        return backend._module._graph.cache_info().misses
+        return backend._graph.cache_info().misses
 
     arguments = {"from_logits": True, "pos_weight": [1.0, 2.0, 7.0], "label_smoothing": 0.125}
     before = graphs()

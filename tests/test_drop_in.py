@@ -1,6 +1,7 @@
 """What code that others wrote asks of losses and metrics, one test a fault that it met."""
 
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -20,7 +21,11 @@ from differentiation import (
 from instances import FUNCTIONS, LOSSES, METRICS, batch, numbers
 from test_weighting import masked
 
-from keras_bce import backend, losses, metrics
+from keras_bce import losses, metrics
+from keras_bce._arguments import Arguments
+from keras_bce._backend import backend
+from keras_bce._loss import PointwiseLoss
+from keras_bce._pointwise import Pointwise
 
 Bce = losses.BinaryCrossentropy
 SIGMOID_2 = 1 / (1 + np.exp(-2.0))
@@ -438,7 +443,7 @@ def test_an_annealed_number_needs_no_new_graph():
     y, x = map(tensor, batch())
 
     def graphs():
-        return backend._module._graph.cache_info().misses
+        return backend._graph.cache_info().misses
 
     for make in (
         lambda t: losses.BinaryFocalCrossentropy(
@@ -537,18 +542,23 @@ def test_a_metric_may_be_updated_inside_of_what_is_differentiated(kind, samples)
 
 @only_on_torch
 def test_a_loss_that_returns_its_input_leaves_it_as_it_is():
-    class Echo:
-        slope, label_slope = 1.0, 0.0
-
-        def __init__(self, y, prediction, *, pos_weight=None):
-            self.value = prediction
-
     import torch
 
+    @dataclass(frozen=True)
+    class Echo(Pointwise):
+        slope, label_slope = 1.0, 0.0
+
+        @property
+        def value(self):
+            return self.link.x
+
     y, x = tensor([[2.0], [0.0]]), tensor([[1.0], [1.0]])
+    echo = PointwiseLoss(Echo(), Arguments(from_logits=True), None, "echo", None)
     with torch.no_grad():
-        value = backend.evaluate(Echo, y, x, None, None, None, (0.0, 1.0))
-    assert np.isnan(value.numpy()).ravel().tolist() == [True, False]
+        value = echo(y, x)
+    assert np.isnan(value.numpy()).tolist() == [True, False]
+    # `evaluate` changes what it gets in place.
+    value.fill_(7.0)
     assert x.numpy().ravel().tolist() == [1.0, 1.0]
 
 
@@ -573,7 +583,7 @@ def test_check_numerics_passes_valid_data_and_reports_invalid(kind, graph):
     call, y, p = VALID[kind]
     function = tf.function(lambda y, p: call(y, p)) if graph and kind != "metric" else call
     # A graph of an eager call that was traced before would not be checked.
-    backend._module._graph.cache_clear()
+    backend._graph.cache_clear()
     tf.debugging.enable_check_numerics()
     try:
         assert np.isfinite(number(function(tensor(y), tensor(p))))
@@ -581,7 +591,7 @@ def test_check_numerics_passes_valid_data_and_reports_invalid(kind, graph):
             function(tensor(y) + 7.0, tensor(p))
     finally:
         tf.debugging.disable_check_numerics()
-        backend._module._graph.cache_clear()
+        backend._graph.cache_clear()
 
 
 @only_on_jax

@@ -1,19 +1,29 @@
 """torch: autograd in both modes, torch.func, torch.compile."""
 
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.autograd import forward_ad
+
+from keras_bce._backend import _common
+from keras_bce._backend._protocol import Axis, Limits
+from keras_bce._typing import Tensor
+
+compiled = _common.as_is
+infers_shapes = _common.never_infers_shapes
+replica_count = _common.one_replica
 
 log, power, where = torch.log, torch.pow, torch.where
 ones_like = torch.ones_like
 
 
-def at_least(x, low):
+def at_least(x: Tensor, low: float) -> Tensor:
     return x.clamp(min=low)
 
 
-def at_most(x, high):
+def at_most(x: Tensor, high: float) -> Tensor:
     return x.clamp(max=high)
 
 
@@ -21,59 +31,59 @@ def at_most(x, high):
 # element by element, and takes as long as forty products: it is left to what will be derived.
 
 
-def log1m(x):
+def log1m(x: Tensor) -> Tensor:
     return torch.log1p(-x) if torch.is_grad_enabled() else x.neg().log1p_()
 
 
-def _minus_abs(x):
+def minus_abs(x: Tensor) -> Tensor:
     return torch.where(x >= 0, -x, x) if torch.is_grad_enabled() else x.abs().neg_()
 
 
-def sigmoid_minus_abs(x):
-    return _minus_abs(x).sigmoid_()
+def sigmoid_minus_abs(x: Tensor) -> Tensor:
+    return minus_abs(x).sigmoid_()
 
 
-def softplus_minus_abs(x):
-    e = _minus_abs(x).exp_()
+def softplus_minus_abs(x: Tensor) -> Tensor:
+    e = minus_abs(x).exp_()
     return e.log1p() if torch.is_grad_enabled() else e.log1p_()
 
 
-def step(x):
+def step(x: Tensor) -> Tensor:
     return (x >= 0).to(x.dtype) if torch.is_grad_enabled() else x.sign().mul_(0.5).add_(0.5)
 
 
-def with_sign(size, x):
+def with_sign(size: Tensor, x: Tensor) -> Tensor:
     return torch.where(x >= 0, size, -size) if torch.is_grad_enabled() else x.sign().mul_(size)
 
 
-def multiply_no_nan(x, weight):
+def multiply_no_nan(x: Tensor, weight: Tensor) -> Tensor:
     if torch.is_grad_enabled():
         return torch.where(weight == 0, 0.0, x * weight)
     return (x * weight).nan_to_num_(nan=0.0, posinf=torch.inf, neginf=-torch.inf)
 
 
-def divide_no_nan(x, size):
+def divide_no_nan(x: Tensor, size: Tensor) -> Tensor:
     return x / size.masked_fill(size.logical_not(), torch.inf)
 
 
-def positive_zero(x):
+def positive_zero(x: Tensor) -> Tensor:
     return x + 0.0
 
 
-def nan_unless(possible, values):
+def _nan_unless(possible: Tensor, values: Tensor) -> Tensor:
     return values.masked_fill(possible.logical_not(), torch.nan)
 
 
-def within(x, limits):
+def within(x: Tensor, limits: Limits) -> Tensor:
     low, high = limits
-    return x if _all_within(x, low, high) else nan_unless((x >= low) & (x <= high), x)
+    return x if _all_within(x, low, high) else _nan_unless((x >= low) & (x <= high), x)
 
 
-def clipped(p, limits):
+def clipped(p: Tensor, limits: Limits) -> Tensor:
     return p if _all_within(p, 0.0, 1.0) else within(p, limits).clamp(0.0, 1.0)
 
 
-def _all_within(x, low, high):
+def _all_within(x: Tensor, low: float, high: float) -> bool:
     """Whether all elements are known to be in [low, high], without waiting for a device."""
     if x.device.type != "cpu" or x.numel() == 0 or torch.compiler.is_compiling():
         return False
@@ -84,7 +94,7 @@ def _all_within(x, low, high):
         return False
 
 
-def find_logits(y_pred, even_if_costly=False):
+def find_logits(y_pred: Any, even_if_costly: bool = False) -> Any:
     """From Keras's note, where it is certain that a sigmoid made this tensor as it is now.
 
     Keras's softmax leaves the same note, and both tensors can be changed in place. Where autograd
@@ -107,63 +117,51 @@ def find_logits(y_pred, even_if_costly=False):
         return None
 
 
-def _node(x):
+def _node(x: Tensor) -> Any:
     """What stands for a tensor in autograd's record: the operation that made it, or itself."""
     return x if x.grad_fn is None else x.grad_fn
 
 
-def _source(node):
+def _source(node: Any) -> Any:
     """The same of the tensor that an operation of one input was given."""
     source = node.next_functions[0][0]
     return getattr(source, "variable", source)
 
 
-def follow(x, like):
+def follow(x: Tensor, like: Tensor) -> Tensor:
     """Moves a tensor to the device of another."""
     return x if x.device == like.device else x.to(like.device)
 
 
-def find_mask(y_pred):
-    return getattr(y_pred, "_keras_mask", None)
+def find_notes(y_pred: Any, even_if_costly: bool = False) -> tuple[Any, Any]:
+    return getattr(y_pred, "_keras_mask", None), find_logits(y_pred)
 
 
-def at_once(function, *arguments):
-    """As it is: there is nothing to gain."""
-    return function(*arguments)
+compiled_update = torch.no_grad()
 
 
-def infers_shapes():
-    """Never: Keras infers them from symbolic tensors."""
-    return False
-
-
-def has_float64():
+def has_float64() -> bool:
     return torch.get_default_device().type != "mps"
 
 
-def replica_count():
-    return 1
-
-
-def exact_sum(values, axis):
+def exact_sum(values: Tensor, axis: Axis = None) -> Tensor:
     return values.sum(axis, dtype=torch.float64)
 
 
-@torch.no_grad()
-def add_exactly(state, terms, *arguments):
-    def tensor(term):
-        if isinstance(term, float):  # Half the time that `as_tensor` takes.
-            return torch.scalar_tensor(term, dtype=torch.float64, device=state.device)
-        return term.to(state.device)
+def add_exactly(state: Tensor, added: list[Any]) -> Tensor:
+    def tensor(number: Any) -> Tensor:
+        if isinstance(number, float):  # Half the time that `as_tensor` takes.
+            return torch.scalar_tensor(number, dtype=torch.float64, device=state.device)
+        return number.to(state.device)
 
-    total = torch.hstack([tensor(term) for term in terms(*arguments)])
+    total = torch.hstack([tensor(number) for number in added])
     total += state.sum(0, dtype=torch.float64)
     high = total.to(state.dtype)
-    # Of an infinite sum nothing is left over.
+    # The rest of an infinite sum is 0.
     return torch.stack([high, (total - high).to(state.dtype).nan_to_num_(nan=0.0)])
 
 
-def sums(state):
+def sums(state: Tensor) -> Tensor:
     return state.sum(0)
 
 
@@ -171,37 +169,35 @@ def sums(state):
 _BLOCK = 2**18
 
 
-def evaluate(loss, y, prediction, pos_weight, axis, prediction_limits, label_limits):
-    limits = (prediction_limits, label_limits)
-    evaluate = _Differentiable.apply if torch.is_grad_enabled() else _value
-    return evaluate(loss, y, prediction, pos_weight, axis, limits)
+def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
+    def losses(
+        loss: Any, link: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
+    ) -> Tensor:
+        def at(y: Tensor, prediction: Tensor, pos_weight: Any) -> Any:
+            return formula(loss, link, y, prediction, pos_weight)
+
+        if torch.is_grad_enabled():
+            return _Differentiable.apply(at, y, prediction, pos_weight, axis)
+        return _value(at, y, prediction, pos_weight, axis)
+
+    return losses
 
 
-def _at(loss, y, prediction, pos_weight, limits):
-    """The loss at these predictions, clipped if they have limits, NaN outside of them."""
-    if limits is not None:
-        prediction = clipped(prediction, limits)
-    return loss(y, prediction, pos_weight=pos_weight)
-
-
-def _value(loss, y, prediction, pos_weight, axis, limits):
-    prediction_limits, (low, high) = limits
-
-    def value(y, prediction, pos_weight):
-        at = _at(loss, y, prediction, pos_weight, prediction_limits)
-        if not _all_within(y, low, high):
-            value = nan_unless((y >= low) & (y <= high), at.value)
+def _value(at: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None) -> Tensor:
+    def value(y: Tensor, prediction: Tensor, pos_weight: Any) -> Tensor:
+        losses = at(y, prediction, pos_weight)
+        if losses.y is not y:  # Some labels became NaN, which `multiply_no_nan` may have lost.
+            value = losses.value.masked_fill(losses.y.isnan(), torch.nan)
             return value if axis is None else value.mean(axis)
         if axis is None or y.shape[axis] == 1:
-            return at.value if axis is None else at.value.squeeze(axis)
-        # The means of the terms, for their sum would be one more block of memory.
-        return at.sum_of(lambda term: term.mean(axis))
+            return losses.value if axis is None else losses.value.squeeze(axis)
+        return _common.mean_of(losses, lambda term: term.mean(axis))
 
     return _in_blocks(value, axis, y, prediction, pos_weight)
 
 
-def _in_blocks(function, axis, *tensors):
-    """`function(*tensors)`, some rows at a time; each row is worked out on its own.
+def _in_blocks(function: Callable[..., Tensor], axis: int | None, *tensors: Any) -> Tensor:
+    """`function(*tensors)`, some rows at a time; each row's result depends on that row alone.
 
     A tensor that is `None`, or has one row for all, is handed to each block as it is.
     """
@@ -210,7 +206,7 @@ def _in_blocks(function, axis, *tensors):
         return function(*tensors)
     rows = max(1, _BLOCK * len(first) // first.numel())
 
-    def block(start):
+    def block(start: int) -> list[Any]:
         return [
             tensor[start : start + rows]
             if tensor is not None and tensor.ndim and len(tensor) > 1
@@ -221,8 +217,8 @@ def _in_blocks(function, axis, *tensors):
     starts = range(0, len(first), rows)
     if torch.is_grad_enabled():
         return torch.cat([function(*block(start)) for start in starts])
-    # Filled as it comes, since all blocks at once would be as much memory again; and made first,
-    # or what is freed after it would go back to the system, and be asked for again.
+    # Filled block by block, since all blocks at once would take as much memory again. It is made
+    # first: memory that is freed after it would return to the system, and be requested again.
     result = function(*block(len(first)))
     result = result.new_empty((len(first), *result.shape[1:]))
     for start in starts:
@@ -234,17 +230,19 @@ class _Differentiable(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(loss, y, prediction, pos_weight, axis, limits):
-        return _value(loss, y, prediction, pos_weight, axis, limits)
+    def forward(
+        at: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
+    ) -> Tensor:
+        return _value(at, y, prediction, pos_weight, axis)
 
     @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.loss, y, prediction, pos_weight, ctx.axis, ctx.limits = inputs
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        ctx.at, y, prediction, pos_weight, ctx.axis = inputs
         ctx.save_for_backward(y, prediction, pos_weight, output)
         ctx.save_for_forward(y, prediction, pos_weight, output)
 
     @staticmethod
-    def backward(ctx, upstream):
+    def backward(ctx: Any, upstream: Tensor) -> Any:
         y, prediction, pos_weight, value = ctx.saved_tensors
         axis = ctx.axis
         count = 1 if axis is None else prediction.shape[axis]
@@ -252,37 +250,36 @@ class _Differentiable(torch.autograd.Function):
         if axis is not None:
             upstream = upstream.unsqueeze(axis)
 
-        def slopes(name):
-            def slope(y, prediction, upstream, pos_weight):
-                at = _at(ctx.loss, y, prediction, pos_weight, ctx.limits[0])
-                return upstream * getattr(at, name)
+        def slope(y: Tensor, prediction: Tensor, upstream: Tensor, pos_weight: Any) -> Tensor:
+            return upstream * ctx.at(y, prediction, pos_weight).slope
 
-            return _in_blocks(slope, axis, y, prediction, upstream, pos_weight)
+        def label_slope(y: Tensor, prediction: Tensor, upstream: Tensor, pos_weight: Any) -> Tensor:
+            return upstream * ctx.at(y, prediction, pos_weight).label_slope
 
+        tensors = (y, prediction, upstream, pos_weight)
         _, wants_label_slope, wants_slope, *_ = ctx.needs_input_grad
         return (
             None,
-            slopes("label_slope") if wants_label_slope else None,
-            slopes("slope") if wants_slope else None,
-            None,
+            _in_blocks(label_slope, axis, *tensors) if wants_label_slope else None,
+            _in_blocks(slope, axis, *tensors) if wants_slope else None,
             None,
             None,
         )
 
     @staticmethod
-    def jvp(ctx, _, y_tangent, prediction_tangent, *__):
+    def jvp(ctx: Any, _: Any, y_tangent: Any, prediction_tangent: Any, *others: Any) -> Tensor:
         y, prediction, pos_weight, value = ctx.saved_tensors
-        at = _at(ctx.loss, y, prediction, pos_weight, ctx.limits[0])
+        losses = ctx.at(y, prediction, pos_weight)
         tangent = torch.zeros_like(value)
         for slope, direction in (("slope", prediction_tangent), ("label_slope", y_tangent)):
             if direction is not None:
-                rate = getattr(at, slope) * direction
+                rate = getattr(losses, slope) * direction
                 tangent = tangent + (rate if ctx.axis is None else rate.mean(ctx.axis))
         return tangent + _nan_where_nan(value)
 
 
-def _nan_where_nan(value):
-    """And 0 elsewhere."""
+def _nan_where_nan(value: Tensor) -> Tensor:
+    """NaN where the value is NaN, else 0."""
     return value.detach().clamp(0.0, 0.0)
 
 

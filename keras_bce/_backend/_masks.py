@@ -2,6 +2,8 @@
 
 import keras
 
+from keras_bce._typing import Tensor
+
 
 class _MaskReader(keras.losses.Loss):
     """Reads the mask of `y_pred` by way of what Keras's own losses do with it.
@@ -10,7 +12,7 @@ class _MaskReader(keras.losses.Loss):
     one; a mask of shape (1,) it makes a scalar first.
     """
 
-    def call(self, one, y_pred):
+    def call(self, one: Tensor, y_pred: Tensor) -> Tensor:
         return one
 
 

@@ -7,16 +7,29 @@ and count as the nearer of 0 and 1.
 
 import contextlib
 import math
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from keras import KerasTensor, ops
 
-LABEL_LIMITS = (-0.5, 1.5)
-PROBABILITY_LIMITS = (-0.01, 1.01)
-LOGIT_LIMITS = (-math.inf, math.inf)
+from keras_bce._typing import Array
+
+Limits = tuple[float, float]
+
+LABEL_LIMITS: Limits = (-0.5, 1.5)
+PROBABILITY_LIMITS: Limits = (-0.01, 1.01)
+LOGIT_LIMITS: Limits = (-math.inf, math.inf)
 
 
-def check_host_values(y_true, y_pred, from_logits, ignore_class, weights, mask):
+def check_host_values(
+    y_true: Any,
+    y_pred: Any,
+    from_logits: bool,
+    ignore_class: float | None,
+    weights: Sequence[Any],
+    mask: Any,
+) -> None:
     """Raises for impossible values among those of `y_true` and `y_pred` that are NumPy arrays.
 
     The shapes are aligned already. What one of the `weights`, where it is 0, or a mask leaves out
@@ -25,13 +38,13 @@ def check_host_values(y_true, y_pred, from_logits, ignore_class, weights, mask):
     """
     if not all(given is None or isinstance(given, np.ndarray) for given in (*weights, mask)):
         return
-    left_out = np.False_
+    left_out: Any = np.False_
     for weight in weights:
         if weight is not None:
             left_out = left_out | (weight == 0)
     if mask is not None:
         left_out = left_out | ~mask.astype(bool)
-    faults = []
+    faults: list[str] = []
     if isinstance(y_true, np.ndarray):
         left_out = left_out | missing(y_true, ignore_class)
         faults += label_faults(y_true, left_out)
@@ -43,13 +56,13 @@ def check_host_values(y_true, y_pred, from_logits, ignore_class, weights, mask):
         raise ValueError("\n".join(faults))
 
 
-def label_faults(y_true, left_out=np.False_):
+def label_faults(y_true: Array, left_out: Any = np.False_) -> list[str]:
     """What is wrong with an array of labels, a list of sentences."""
     rule = "`y_true` must hold labels in [0, 1]."
     return _out_of_range(y_true, left_out, rule, _label_advice, LABEL_LIMITS)
 
 
-def prediction_faults(y_pred, from_logits, left_out=np.False_):
+def prediction_faults(y_pred: Array, from_logits: bool, left_out: Any = np.False_) -> list[str]:
     """What is wrong with an array of predictions, a list of sentences."""
     if from_logits:
         rule, limits = "`y_pred` must hold logits, not NaN.", LOGIT_LIMITS
@@ -58,7 +71,8 @@ def prediction_faults(y_pred, from_logits, left_out=np.False_):
     return _out_of_range(y_pred, left_out, rule, _prediction_advice, limits)
 
 
-def shape_fault(y_true_shape, y_pred_shape):
+def shape_fault(y_true_shape: Any, y_pred_shape: Any) -> str:
+    """That labels and predictions differ in shape."""
     return (
         "`y_true` and `y_pred` must have the same shape, or differ by a last axis of size 1. "
         f"Received: y_true.shape={tuple(y_true_shape)}, y_pred.shape={tuple(y_pred_shape)}. "
@@ -66,7 +80,8 @@ def shape_fault(y_true_shape, y_pred_shape):
     )
 
 
-def weight_fault(name, weight_shape, shape):
+def weight_fault(name: str, weight_shape: Any, shape: Any) -> str:
+    """That a weight does not fit predictions of this shape."""
     return (
         f"`{name}` must be a scalar, have one value per sample (aligned with `y_pred` from the "
         "left, the batch first), or have the rank of `y_pred` and broadcast to it. "
@@ -74,7 +89,13 @@ def weight_fault(name, weight_shape, shape):
     )
 
 
-def _out_of_range(values, left_out, rule, advice, limits):
+def _out_of_range(
+    values: Array,
+    left_out: Any,
+    rule: str,
+    advice: Callable[[Array], str],
+    limits: Limits,
+) -> list[str]:
     low, high = limits
     if values.size == 0 or (values.min() >= low and values.max() <= high):
         return []  # The common case, in two passes without a temporary.
@@ -95,7 +116,7 @@ def _out_of_range(values, left_out, rule, advice, limits):
     ]
 
 
-def _label_advice(wrong):
+def _label_advice(wrong: Array) -> str:
     if np.isnan(wrong).any():
         return "If NaN stands for a missing label, pass `ignore_class=float('nan')`."
     if np.all(wrong == -1):
@@ -113,27 +134,28 @@ def _label_advice(wrong):
     return "Labels of several classes need one column per class, of 0 and 1."
 
 
-def _prediction_advice(wrong):
+def _prediction_advice(wrong: Array) -> str:
     if np.isnan(wrong).any():
         return "The model itself gives NaN: look at its inputs, or lower the learning rate."
     return "If the model has no sigmoid, its outputs are logits: pass `from_logits=True`."
 
 
-def missing(y_true, ignore_class):
+def missing(y_true: Array, ignore_class: float | None) -> Array:
     """Where an array of labels says that the label is missing."""
     if ignore_class is None:
         return np.zeros(y_true.shape, dtype=bool)
-    return np.isnan(y_true) if math.isnan(ignore_class) else y_true == ignore_class
+    is_missing: Array = np.isnan(y_true) if math.isnan(ignore_class) else y_true == ignore_class
+    return is_missing
 
 
-def on_host(values, name):
+def on_host(values: Any, name: str) -> Array:
     """A tensor or anything array-like as a NumPy array of real numbers."""
     if ops.is_tensor(values):
         values = ops.convert_to_numpy(ops.cast(values, "float32"))
     return host_array(values, name)
 
 
-def host_array(values, name):
+def host_array(values: Any, name: str) -> Array:
     """Anything array-like as a NumPy array of real numbers."""
     if isinstance(values, KerasTensor):
         raise ValueError(

@@ -1,0 +1,218 @@
+"""The arguments of losses and metrics: validated once, where an object is made."""
+
+import contextlib
+import math
+import numbers
+from dataclasses import dataclass
+from typing import Any, get_args
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bce import _faults
+from keras_bce._typing import Array, HasShape, LabelFactors, Reduction
+
+#: `pos_weight` or `label_weights`, validated: a float64 array, or what is read at each call.
+Factors = float | Array | HasShape | None
+
+
+@dataclass(frozen=True, eq=False)
+class Arguments:
+    """The six arguments that losses, their functions and their metrics share.
+
+    Args:
+        from_logits: Whether predictions are logits rather than probabilities.
+        label_smoothing: A number in [0, 1].
+        axis: The axis of the labels, over which a sample's loss is averaged.
+        pos_weight: The factor of the positive term, a number or one per label.
+        label_weights: The factor of a label's loss, a number or one per label.
+        ignore_class: The label that stands for "missing": a number, NaN, or `None`.
+
+    Raises:
+        ValueError: for an argument outside of its range.
+    """
+
+    from_logits: bool = False
+    label_smoothing: float = 0.0
+    axis: int = -1
+    pos_weight: Any = None
+    label_weights: Any = None
+    ignore_class: float | None = None
+
+    def __post_init__(self) -> None:
+        self.__dict__.update(
+            from_logits=bool(self.from_logits),
+            label_smoothing=fraction("label_smoothing", self.label_smoothing),
+            axis=axis(self.axis),
+            pos_weight=label_factors("pos_weight", self.pos_weight),
+            label_weights=label_factors("label_weights", self.label_weights),
+            ignore_class=ignore_class(self.ignore_class),
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments by name, as numbers and lists."""
+        return {
+            **self.__dict__,
+            "pos_weight": plain_factors(self.pos_weight),
+            "label_weights": plain_factors(self.label_weights),
+        }
+
+
+class ShowsReading:
+    """Shows how an object reads labels and predictions, as attributes, as Keras's classes do."""
+
+    _arguments: Arguments
+
+    @property
+    def from_logits(self) -> bool:
+        """Whether predictions are logits."""
+        return self._arguments.from_logits
+
+    @property
+    def ignore_class(self) -> float | None:
+        """The label that stands for "missing"."""
+        return self._arguments.ignore_class
+
+
+class ShowsArguments(ShowsReading):
+    """Shows all arguments of an object."""
+
+    @property
+    def label_smoothing(self) -> float:
+        """How far labels are drawn towards 1/2."""
+        return self._arguments.label_smoothing
+
+    @property
+    def axis(self) -> int:
+        """The axis of the labels."""
+        return self._arguments.axis
+
+    @property
+    def pos_weight(self) -> Factors:
+        """The factor of the positive term."""
+        return self._arguments.pos_weight
+
+    @property
+    def label_weights(self) -> Factors:
+        """The factor of each label's loss."""
+        return self._arguments.label_weights
+
+
+#: `None` and the strings of `Reduction`.
+_REDUCTIONS = (*get_args(get_args(Reduction)[0]), None)
+
+
+def number(name: str, value: Any, low: float, high: float, rule: str) -> float:
+    """A float in [low, high]; `rule` says so in words."""
+    is_number = isinstance(value, (numbers.Real, np.number, np.bool_))
+    if not is_number or not low <= float(value) <= high:
+        raise ValueError(f"`{name}` must be {rule}. Received: {name}={value!r}.")
+    return float(value)
+
+
+def fraction(name: str, value: Any) -> float:
+    """A float in [0, 1]."""
+    return number(name, value, 0.0, 1.0, "a number in [0, 1]")
+
+
+def exponent(name: str, value: Any) -> float:
+    """A float, 0 or greater."""
+    return number(name, value, 0.0, np.finfo("float64").max, "a number, 0 or greater")
+
+
+def clip(value: Any) -> float:
+    """A float in [0, 1)."""
+    below_one = math.nextafter(1.0, 0.0)
+    return number("clip", value, 0.0, below_one, "a number in [0, 1)")
+
+
+def ignore_class(value: Any) -> float | None:
+    """A finite float, NaN, or `None`."""
+    if value is None:
+        return None
+    if isinstance(value, (float, np.floating)) and math.isnan(value):
+        return math.nan  # One NaN for all: another would count as another argument.
+    largest = np.finfo("float64").max
+    return number("ignore_class", value, -largest, largest, "None, a finite number, or NaN")
+
+
+def reduction(value: Any) -> Reduction:
+    """One of the reductions."""
+    if value not in _REDUCTIONS:
+        raise ValueError(
+            f"`reduction` must be one of {', '.join(map(repr, _REDUCTIONS))}. "
+            f"Received: reduction={value!r}."
+        )
+    valid: Reduction = value
+    return valid
+
+
+def axis(value: Any) -> int:
+    """An integer."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ValueError(
+            f"`axis` must be an integer, the axis of the labels. Received: axis={value!r}."
+        )
+    return int(value)
+
+
+def label_factors(name: str, values: LabelFactors) -> Factors:
+    """`pos_weight` or `label_weights`: a number, or one per label.
+
+    Returns:
+        `None`, a float, a float64 array, or the `keras.Variable` or tensor that was given, which
+        is read at each call. Values that cannot be read yet, in a function that is being
+        compiled, are not checked.
+    """
+    if values is None:
+        return None
+    is_live = isinstance(values, keras.Variable) or ops.is_tensor(values)
+    if is_live:
+        array = None
+        with contextlib.suppress(TypeError, NotImplementedError):  # Not readable while compiling.
+            array = _faults.on_host(ops.convert_to_tensor(values), name).astype("float64")
+        if array is None:
+            array = np.ones(tuple(size or 1 for size in values.shape))
+    else:
+        array = _faults.host_array(values, name).astype("float64")
+    if array.ndim > 1 or array.size == 0 or not np.all((array >= 0) & np.isfinite(array)):
+        raise ValueError(
+            f"`{name}` must be a number or a list of one number per label, each finite and 0 or "
+            f"greater. Received: {name}={values!r}."
+        )
+    if is_live:
+        return values
+    return array if array.ndim else float(array)
+
+
+def plain_factors(values: Factors) -> float | list[float] | None:
+    """The same as numbers, for a config: those of a variable or tensor as they are now."""
+    if values is None or isinstance(values, float):
+        return values
+    if not isinstance(values, np.ndarray):
+        values = _faults.on_host(ops.convert_to_tensor(values), "values").astype("float64")
+    numbers: float | list[float] = values.tolist()
+    return numbers
+
+
+def label_names(values: Any) -> list[str] | None:
+    """A list of different strings, or `None`."""
+    if values is None:
+        return None
+    names = [values] if isinstance(values, str) else list(values)
+    if not names or len({*names}) != len(names) or not all(isinstance(n, str) for n in names):
+        raise ValueError(
+            "`label_names` must be a list of different strings, one per label. "
+            f"Received: label_names={values!r}."
+        )
+    return names
+
+
+def num_bins(value: Any) -> int:
+    """An integer, 1 or greater."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(
+            f"`num_bins` must be an integer, 1 or greater. Received: num_bins={value!r}."
+        )
+    return int(value)

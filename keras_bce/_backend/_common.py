@@ -1,0 +1,52 @@
+"""What backends share where a framework adds nothing of its own."""
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+from functools import lru_cache
+from typing import Any
+
+from keras_bce._typing import Tensor
+
+#: Exponents, above all, for which compilers have something faster than a general power.
+_COMMON = (0.0, 0.5, 1.0, 2.0, 3.0)
+
+
+@lru_cache(256)
+def lifted(loss: Any) -> tuple[Any, dict[str, float]]:
+    """A loss without its uncommon numbers, and these by name.
+
+    The loss is part of the key of a compiled computation, the numbers are inputs: so an annealed
+    gamma compiles nothing anew.
+    """
+    numbers = {}
+    for own in fields(loss):
+        number = getattr(loss, own.name) if own.init else None
+        if isinstance(number, float) and number not in _COMMON:
+            numbers[own.name] = number
+    return replace(loss, **dict.fromkeys(numbers)), numbers
+
+
+def as_is(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The function itself: there is nothing to compile."""
+    return function
+
+
+def one_replica() -> int:
+    """Replicas are not summed."""
+    return 1
+
+
+def never_infers_shapes() -> bool:
+    """Keras infers shapes from symbolic tensors."""
+    return False
+
+
+def mean_of(losses: Any, mean: Callable[[Tensor], Tensor]) -> Tensor:
+    """The mean of a pointwise loss, term by term: one pass over memory less than of their sum."""
+    first, *others = losses.terms
+    total = mean(first)
+    for term in others:
+        total = total + mean(term)
+    for term in losses.minus_terms:
+        total = total - mean(term)
+    return total

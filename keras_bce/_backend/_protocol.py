@@ -1,0 +1,132 @@
+"""What each backend gives. mypy checks every module of `_backend` against it."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from keras_bce._typing import Tensor
+
+#: `(low, high)`
+Limits = tuple[float, float]
+Axis = int | tuple[int, ...] | None
+
+
+class Backend(Protocol):
+    """Mathematics, elementwise unless it says otherwise, and what a framework does its own way.
+
+    Where `keras.ops` does it as exactly and as fast, it is not here.
+    """
+
+    def log(self, x: Tensor, /) -> Tensor:
+        """The natural logarithm."""
+
+    def log1m(self, x: Tensor, /) -> Tensor:
+        """`log(1 - x)`, exact for small `x`."""
+
+    def power(self, x: Tensor, y: Any, /) -> Tensor:
+        """`x ** y`."""
+
+    def where(self, condition: Tensor, x: Any, y: Any, /) -> Tensor:
+        """`x` where the condition is true, else `y`; one of them may be a number."""
+
+    def ones_like(self, x: Tensor, /) -> Tensor:
+        """Ones on the device of `x`; Keras's are on the default device."""
+
+    def positive_zero(self, x: Tensor, /) -> Tensor:
+        """`x`, with 0.0 in the place of -0.0, and the derivative of `x`."""
+
+    def at_least(self, x: Tensor, low: float, /) -> Tensor:
+        """The larger of both; NaN stays NaN."""
+
+    def at_most(self, x: Tensor, high: float, /) -> Tensor:
+        """The smaller of both; NaN stays NaN."""
+
+    def minus_abs(self, x: Tensor, /) -> Tensor:
+        """`-|x|`.
+
+        At 0 the slopes of this, `sigmoid_minus_abs`, `softplus_minus_abs`, `step` and
+        `with_sign` agree: all are those of one side, or all are halfway.
+        """
+
+    def sigmoid_minus_abs(self, x: Tensor, /) -> Tensor:
+        """`sigmoid(-|x|)`."""
+
+    def softplus_minus_abs(self, x: Tensor, /) -> Tensor:
+        """`log(1 + exp(-|x|))`."""
+
+    def step(self, x: Tensor, /) -> Tensor:
+        """1 where `x > 0`, 0 where `x < 0`."""
+
+    def with_sign(self, size: Tensor, x: Tensor, /) -> Tensor:
+        """`size` where `x > 0`, `-size` where `x < 0`."""
+
+    def multiply_no_nan(self, x: Tensor, weight: Tensor, /) -> Tensor:
+        """`x * weight`, and 0 where the weight is 0; where `x` is NaN, it may be 0."""
+
+    def divide_no_nan(self, x: Tensor, size: Tensor, /) -> Tensor:
+        """`x / size`, and 0 where the size is 0."""
+
+    def within(self, x: Tensor, limits: Limits, /) -> Tensor:
+        """`x`, and NaN where it is outside of the limits.
+
+        On valid data no intermediate result is NaN, which debuggers for NaN would report.
+        """
+
+    def clipped(self, p: Tensor, limits: Limits, /) -> Tensor:
+        """Probabilities clipped to [0, 1], and NaN where they are outside of the limits."""
+
+    def differentiable(self, formula: Callable[..., Any], /) -> Callable[..., Tensor]:
+        """Gives a pointwise loss its own derivatives, in the manner of `jax.custom_jvp`.
+
+        Args:
+            formula: `formula(loss, link, y, prediction, pos_weight)` gives an object with
+                `value`, `slope` and `label_slope`; see `_pointwise.losses`.
+
+        Returns:
+            `losses(loss, link, y, prediction, pos_weight, axis)`: the value, averaged over `axis`
+            (`None` keeps the elements), with its derivatives attached. Where it is NaN, they are
+            NaN.
+        """
+
+    def compiled(self, function: Callable[..., Tensor], /) -> Callable[..., Tensor]:
+        """Compiles a whole computation for standalone calls, where the backend compiles.
+
+        Args:
+            function: `function(tensors, loss, *static)`: a tensor, from a (nested) tuple of
+                tensors, a `Pointwise` loss and hashable arguments. Calls that differ in tensors
+                and numbers of the loss alone share what is compiled.
+        """
+
+    def compiled_update(self, function: Callable[..., Tensor], /) -> Callable[..., Tensor]:
+        """The same for a function that nothing differentiates."""
+
+    def exact_sum(self, values: Tensor, axis: Axis = None, /) -> Any:
+        """A sum with more digits than float32 has, for `add_exactly`."""
+
+    def add_exactly(self, state: Tensor, added: list[Any], /) -> Tensor:
+        """A state of K pairs, of shape (2, K), with K numbers added.
+
+        Args:
+            state: High parts and low parts.
+            added: Exact sums of rank 0 or 1, floats, and integer tensors; K numbers together.
+        """
+
+    def sums(self, state: Tensor, /) -> Tensor:
+        """The K sums of a state, each rounded once."""
+
+    def find_logits(self, y_pred: Any, /, even_if_costly: bool = False) -> Tensor | None:
+        """The logits that a sigmoid made `y_pred` from, where that is certain."""
+
+    def find_notes(self, y_pred: Any, /, even_if_costly: bool = False) -> tuple[Any, Any]:
+        """The mask that Keras attached to `y_pred`, and its logits as `find_logits` gives them."""
+
+    def follow(self, x: Tensor, like: Tensor, /) -> Tensor:
+        """`x` on the device of `like`."""
+
+    def has_float64(self) -> bool:
+        """Whether it computes in float64 when asked to."""
+
+    def infers_shapes(self) -> bool:
+        """Whether Keras runs this on uninitialised arrays, only to see the shape of the result."""
+
+    def replica_count(self) -> int:
+        """The number of replicas whose losses will be summed."""

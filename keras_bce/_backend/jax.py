@@ -1,0 +1,237 @@
+"""JAX: forward and reverse mode, jit, vmap."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.custom_derivatives import SymbolicZero
+
+from keras_bce._backend import _common
+from keras_bce._backend._masks import read as read_mask
+from keras_bce._backend._protocol import Axis, Limits
+from keras_bce._typing import Tensor
+
+infers_shapes = _common.never_infers_shapes
+replica_count = _common.one_replica
+
+log, power, where = jnp.log, jnp.power, jnp.where
+ones_like = jnp.ones_like
+
+
+# `jnp.maximum` halves the derivative where both sides are equal.
+
+
+def at_least(x: Tensor, low: float) -> Tensor:
+    return jnp.where(x < low, low, x)
+
+
+def at_most(x: Tensor, high: float) -> Tensor:
+    return jnp.where(x > high, high, x)
+
+
+def multiply_no_nan(x: Tensor, weight: Tensor) -> Tensor:
+    return jnp.where(weight == 0, 0.0, x * weight)
+
+
+def log1m(x: Tensor) -> Tensor:
+    return jnp.log1p(-x)
+
+
+def minus_abs(x: Tensor) -> Tensor:
+    return jnp.where(x >= 0, -x, x)
+
+
+def sigmoid_minus_abs(x: Tensor) -> Tensor:
+    return jax.nn.sigmoid(minus_abs(x))
+
+
+def softplus_minus_abs(x: Tensor) -> Tensor:
+    # Value and slope share the sigmoid; the exponential they would not.
+    return -log1m(sigmoid_minus_abs(x))
+
+
+def step(x: Tensor) -> Tensor:
+    return jnp.where(x >= 0, 1.0, 0.0).astype(x.dtype)
+
+
+def with_sign(size: Tensor, x: Tensor) -> Tensor:
+    return jnp.where(x >= 0, size, -size)
+
+
+def divide_no_nan(x: Tensor, size: Tensor) -> Tensor:
+    empty = size == 0
+    return jnp.where(empty, 0.0, x) / jnp.where(empty, 1.0, size)
+
+
+def positive_zero(x: Tensor) -> Tensor:
+    # XLA may simplify `x + 0.0` to `x`.
+    return x + jnp.where(x == 0.0, 0.0, -0.0)
+
+
+def _nan_unless(possible: Tensor, values: Tensor) -> Tensor:
+    if jax.config.jax_debug_nans:
+        # 0 / 0 where impossible: as a constant, NaN would be reported with any data.
+        return values + 0.0 / jnp.asarray(possible, values.dtype)
+    return jnp.where(possible, values, jnp.nan)
+
+
+def within(x: Tensor, limits: Limits) -> Tensor:
+    low, high = limits
+    return _nan_unless((x >= low) & (x <= high), x)
+
+
+def clipped(p: Tensor, limits: Limits) -> Tensor:
+    return at_least(at_most(within(p, limits), 1.0), 0.0)
+
+
+def find_logits(y_pred: Any, even_if_costly: bool = False) -> Any:
+    """Never known: JAX's arrays and tracers carry no notes, and no record of what made them."""
+    return None
+
+
+def find_notes(y_pred: Any, even_if_costly: bool = False) -> tuple[Any, Any]:
+    if not isinstance(y_pred, jax.Array):
+        return None, None
+    one = jnp.ones((), "float32")
+    mask = read_mask(one, y_pred)
+    return (None if mask is one else jnp.atleast_1d(mask)), None
+
+
+def follow(x: Tensor, like: Tensor) -> Tensor:
+    """Moves an array to the device of another, if each is on a single one."""
+    if isinstance(x, jax.core.Tracer) or isinstance(like, jax.core.Tracer):
+        return x
+    to = like.devices()
+    return jax.device_put(x, next(iter(to))) if len(to) == 1 and x.devices() != to else x
+
+
+def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """One cached `jit`, which is transparent to JAX's transformations and inside of a `jit`."""
+
+    @partial(jax.jit, static_argnames=("loss", "static", "debug_nans"))
+    def computation(tensors: Any, numbers: Any, loss: Any, static: Any, debug_nans: bool) -> Tensor:
+        return function(tensors, replace(loss, **numbers), *static)
+
+    def call(tensors: Any, loss: Any, *static: Any) -> Tensor:
+        key, numbers = _common.lifted(loss)
+        # `_nan_unless` reads the flag, so that it is part of the key.
+        debug_nans = jax.config.jax_debug_nans
+        return computation(tensors, numbers, loss=key, static=static, debug_nans=debug_nans)
+
+    return call
+
+
+def compiled_update(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    update = compiled(function)
+
+    def call(tensors: Any, loss: Any, *static: Any) -> Tensor:
+        return update(jax.lax.stop_gradient(tensors), loss, *static)
+
+    return call
+
+
+def has_float64() -> bool:
+    return jax.config.jax_enable_x64
+
+
+def _two_sum(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """The rounded sum, and its rounding error, exactly (Knuth, TAOCP 4.2.2, theorem B).
+
+    So, and not by way of float64, which JAX has only if it is set up to.
+    """
+    total = a + b
+    b_seen = total - a
+    return total, (a - (total - b_seen)) + (b - b_seen)
+
+
+def _add_pairs(a: Any, b: Any) -> tuple[Tensor, Tensor]:
+    total, error = _two_sum(a[0], b[0])
+    return total, a[1] + b[1] + error
+
+
+#: Terms that are added one by one: in one loop together with what makes them, where a small
+#: batch is done on the spot. Each halving is a loop of its own, of many terms at a time.
+_FEW = 32
+
+
+@partial(jax.jit, static_argnames="axis", inline=True)
+def exact_sum(values: Tensor, axis: Axis = None) -> tuple[Tensor, Tensor]:
+    """By a tree of error-free additions, as a pair (high, low), without a derivative."""
+    values = jax.lax.stop_gradient(values)
+    axes = range(values.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    axes = {axis % values.ndim for axis in axes}
+    kept = [i for i in range(values.ndim) if i not in axes]
+    count, shape = math.prod(values.shape[i] for i in axes), [values.shape[i] for i in kept]
+    halvings = max(math.ceil(count / _FEW) - 1, 0).bit_length()
+    # As many terms along the first axis as can be halved so often: zeros change no sum.
+    padding = -count % 2**halvings
+    high = jnp.moveaxis(values, kept, range(-len(kept), 0)).reshape([count, *shape])
+    high = jnp.pad(high, [(0, padding)] + [(0, 0)] * len(kept))
+    low = jnp.zeros_like(high)
+    for _ in range(halvings):
+        half = len(high) // 2
+        high, low = _add_pairs((high[:half], low[:half]), (high[half:], low[half:]))
+    zero = np.zeros((), high.dtype)
+    high, low = jax.lax.reduce((high, low), (zero, zero), _add_pairs, (0,))
+    return high, _if_finite(high, low)
+
+
+def add_exactly(state: Tensor, added: list[Any]) -> Tensor:
+    pairs = [_pair(number, state.dtype) for number in added]
+    high, low = (jnp.concatenate([jnp.ravel(x) for x in part]) for part in zip(*pairs, strict=True))
+    total, error = _two_sum(state[0], high)
+    rest = _if_finite(total, state[1] + low + error)
+    high = total + rest
+    # The rest is far smaller than the total: what of it did not fit is exact.
+    return jnp.stack([high, _if_finite(high, rest - (high - total))])
+
+
+def sums(state: Tensor) -> Tensor:
+    return state.sum(0)
+
+
+def _if_finite(high: Tensor, low: Tensor) -> Tensor:
+    """The low part; 0 for an infinite sum."""
+    return jnp.where(jnp.isfinite(high), low, 0.0)
+
+
+def _pair(number: Any, dtype: Any) -> tuple[Tensor, Tensor]:
+    if isinstance(number, tuple):
+        return number
+    high = np.asarray(number, dtype)
+    return high, np.asarray(number - float(high), dtype)
+
+
+def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
+    def losses(
+        loss: Any, link: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
+    ) -> Tensor:
+        def reduce(values: Tensor) -> Tensor:
+            return values if axis is None else jnp.mean(values, axis)
+
+        @jax.custom_jvp
+        def value(y: Tensor, prediction: Tensor, pos_weight: Any) -> Tensor:
+            return reduce(formula(loss, link, y, prediction, pos_weight).value)
+
+        def jvp(primals: Any, tangents: Any) -> tuple[Tensor, Tensor]:
+            y_tangent, prediction_tangent, _ = tangents
+            at = formula(loss, link, *primals)
+            value = reduce(at.value)
+            tangent = jnp.zeros_like(value)
+            if not isinstance(prediction_tangent, SymbolicZero):
+                tangent += reduce(at.slope * prediction_tangent)
+            if not isinstance(y_tangent, SymbolicZero):
+                tangent += reduce(at.label_slope * y_tangent)
+            # NaN wherever the value is NaN.
+            return value, tangent * (1.0 + at_most(at_least(value, 0.0), 0.0))
+
+        value.defjvp(jvp, symbolic_zeros=True)
+        weight = None if pos_weight is None else jax.lax.stop_gradient(pos_weight)
+        return value(y, prediction, weight)
+
+    return losses

@@ -1,0 +1,294 @@
+"""TensorFlow: eager execution, tf.function, XLA and tf.distribute."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import tensorflow as tf
+
+from keras_bce._backend import _common
+from keras_bce._backend._protocol import Axis, Limits
+from keras_bce._typing import Tensor
+
+infers_shapes = _common.never_infers_shapes
+
+log, power = tf.math.log, tf.pow
+ones_like = tf.ones_like
+at_least, at_most = tf.maximum, tf.minimum
+multiply_no_nan, divide_no_nan = tf.math.multiply_no_nan, tf.math.divide_no_nan
+
+
+def where(condition: Tensor, x: Any, y: Any) -> Tensor:
+    if tf.is_tensor(x) and tf.is_tensor(y):
+        # `tf.where` allows for broadcasting, and takes twice as long.
+        return tf.raw_ops.Select(condition=condition, x=x, y=y)
+    return tf.where(condition, x, y)
+
+
+#: By graph, whether XLA will compile it.
+_xla_graphs: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
+
+
+def _in_xla() -> bool:
+    """Whether what is traced now will be compiled by XLA.
+
+    TensorFlow does not say so in public, but what it does differs: there the gradient of a slice
+    is an operation of XLA.
+    """
+    graph = tf.compat.v1.get_default_graph()
+    if graph not in _xla_graphs:
+        x = tf.zeros([2])
+        (slope,) = tf.gradients(tf.slice(x, [0], [1]), x)
+        _xla_graphs[graph] = slope.op.type.startswith("Xla")
+    return _xla_graphs[graph]
+
+
+def log1m(x: Tensor) -> Tensor:
+    if not _in_xla():
+        return tf.math.log1p(-x)
+    # As exact, and faster there: the logarithm of the rest, and of what that rounded off.
+    rest = 1.0 - x
+    # The floor spares XLA the thought that `1 - (1 - x)` is `x`.
+    positive = tf.maximum(rest, np.finfo("float32").tiny)
+    return tf.math.log(rest) + ((1.0 - positive) - x)
+
+
+def minus_abs(x: Tensor) -> Tensor:
+    # `abs` has no slope at 0; this has that of negative numbers, and `step` counts 0 as one.
+    return -tf.nn.leaky_relu(x, -1.0)
+
+
+def sigmoid_minus_abs(x: Tensor) -> Tensor:
+    if _in_xla():
+        return _sigmoid_minus_abs(x)
+    # On CPUs `tf.sigmoid` is off by up to four epsilons.
+    e = tf.exp(minus_abs(x))
+    return e / (1.0 + e)
+
+
+@tf.custom_gradient
+def _sigmoid_minus_abs(x: Tensor) -> Any:
+    def gradient(upstream: Tensor) -> Tensor:
+        # Derived step by step it would be infinity times 0 for large logits.
+        r = _sigmoid_minus_abs(x)
+        return with_sign(upstream * r * (r - 1.0), x)
+
+    return 1.0 / (1.0 + tf.exp(tf.abs(x))), gradient
+
+
+def softplus_minus_abs(x: Tensor) -> Tensor:
+    # XLA computes what both need once; for TensorFlow it is one pass over memory more.
+    return -log1m(_sigmoid_minus_abs(x)) if _in_xla() else tf.math.log1p(tf.exp(minus_abs(x)))
+
+
+def step(x: Tensor) -> Tensor:
+    return tf.cast(x > 0.0, x.dtype)
+
+
+def with_sign(size: Tensor, x: Tensor) -> Tensor:
+    # One pass over memory, where a comparison, a negation and a selection are three.
+    return tf.raw_ops.LeakyReluGrad(gradients=size, features=x, alpha=-1.0)
+
+
+def find_notes(y_pred: Any, even_if_costly: bool = False) -> tuple[Any, Any]:
+    return getattr(y_pred, "_keras_mask", None), find_logits(y_pred, even_if_costly)
+
+
+def has_float64() -> bool:
+    return True
+
+
+def replica_count() -> int:
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
+def find_logits(y_pred: Any, even_if_costly: bool = False) -> Any:
+    """In a graph from the operation that made the tensor, behind casts as well.
+
+    Eagerly only a comparison can tell, since Keras's softmax leaves the same note on its result
+    as its sigmoid does. It would cost a training step time: it is made only if asked for.
+    """
+    if not tf.is_tensor(y_pred):
+        return None
+    if not tf.is_symbolic_tensor(y_pred):
+        logits = getattr(y_pred, "_keras_logits", None) if even_if_costly else None
+        if logits is None or not tf.reduce_all(tf.sigmoid(logits) == y_pred):
+            return None
+        return logits
+    op = y_pred.op
+    if op.type == "Sigmoid":
+        return op.inputs[0]
+    if op.type in ("Cast", "Identity") and y_pred.dtype.is_floating:
+        return find_logits(op.inputs[0])
+    return None
+
+
+def follow(x: Tensor, like: Tensor) -> Tensor:
+    """As it is: TensorFlow moves what an operation needs."""
+    return x
+
+
+def exact_sum(values: Tensor, axis: Axis = None) -> Tensor:
+    return tf.reduce_sum(tf.cast(values, tf.float64), axis)
+
+
+def add_exactly(state: Tensor, added: list[Any]) -> Tensor:
+    # A Python float would first become a float32 one.
+    exact = [tf.constant(x, tf.float64) if isinstance(x, float) else x for x in added]
+    total = tf.concat([tf.reshape(tf.cast(x, tf.float64), [-1]) for x in exact], 0)
+    total += tf.reduce_sum(tf.cast(state, tf.float64), 0)
+    high = tf.cast(total, state.dtype)
+    low = tf.cast(total - tf.cast(high, tf.float64), state.dtype)
+    # The rest of an infinite sum is 0.
+    return tf.stack([high, tf.where(tf.math.is_finite(high), low, 0.0)])
+
+
+def sums(state: Tensor) -> Tensor:
+    return tf.reduce_sum(state, 0)
+
+
+def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Eagerly one graph, which reuses its memory, cached; in a graph a part of that graph."""
+    # AutoGraph would look for Python control flow: none depends on a tensor.
+    in_graph = tf.autograph.experimental.do_not_convert(function)
+
+    def call(tensors: Any, loss: Any, *static: Any) -> Tensor:
+        if not tf.executing_eagerly():
+            return in_graph(tensors, loss, *static)
+        key, numbers = _common.lifted(loss)
+        given: list[Tensor] = []
+        specs = _specs(tensors, given)
+        given += [tf.constant(number, tf.float64) for number in numbers.values()]
+        return _graph(function, specs, key, tuple(numbers), static)(*given)
+
+    return call
+
+
+compiled_update = compiled
+
+
+@dataclass(frozen=True)
+class _Spec:
+    """What a graph knows of a tensor that it is given."""
+
+    shape: tuple[int | None, ...]
+    dtype: Any
+
+
+def _specs(tensors: Any, given: list[Tensor]) -> Any:
+    """The nested tuple with a `_Spec` in the place of each tensor, which goes to `given`."""
+    if tensors is None:
+        return None
+    if isinstance(tensors, tuple):
+        return getattr(tensors, "_make", tuple)([_specs(part, given) for part in tensors])
+    tensor = tf.convert_to_tensor(tensors)
+    given.append(tensor)
+    # A size of 0 or 1 stays known, for there is nothing to reduce over it.
+    return _Spec(tuple([size if size < 2 else None for size in tensor.shape]), tensor.dtype)
+
+
+def _filled(specs: Any, given: Iterator[Tensor]) -> Any:
+    """The nested tuple again, with a tensor in the place of each `_Spec`."""
+    if isinstance(specs, tuple):
+        return getattr(specs, "_make", tuple)([_filled(part, given) for part in specs])
+    return next(given) if isinstance(specs, _Spec) else specs
+
+
+@lru_cache
+def _graph(
+    function: Callable[..., Tensor], specs: Any, loss: Any, names: tuple[str, ...], static: Any
+) -> Any:
+    inputs = [x for x in tf.nest.flatten(specs) if x is not None]
+    dtype = inputs[0].dtype
+
+    def graph(*given: Tensor) -> Tensor:
+        tensors, numbers = given[: len(inputs)], given[len(inputs) :]
+        lowered = {
+            name: tf.cast(number, dtype) for name, number in zip(names, numbers, strict=True)
+        }
+        return function(_filled(specs, iter(tensors)), replace(loss, **lowered), *static)
+
+    signature = [tf.TensorSpec(x.shape, x.dtype) for x in inputs]
+    signature += [tf.TensorSpec((), tf.float64) for _ in names]
+    return tf.function(graph, autograph=False).get_concrete_function(*signature)
+
+
+def positive_zero(x: Tensor) -> Tensor:
+    # TensorFlow takes `x + 0.0` for `x`.
+    zero = tf.zeros_like(x)
+    return x + where(x == 0.0, zero, -zero)
+
+
+def _nan_unless(possible: Tensor, values: Tensor) -> Tensor:
+    if _in_xla():
+        nan = tf.constant(float("nan"), values.dtype)
+        return where(possible, values, tf.fill(tf.shape(values), nan))
+    # 0 / 0 where impossible: a NaN constant would fail `tf.debugging.enable_check_numerics`, which
+    # XLA does not have, with any data.
+    return values + 0.0 / tf.cast(possible, values.dtype)
+
+
+def within(x: Tensor, limits: Limits) -> Tensor:
+    low, high = limits
+    return _unless_all_within(x, high, lambda: _nan_unless(tf.logical_and(x >= low, x <= high), x))
+
+
+def clipped(p: Tensor, limits: Limits) -> Tensor:
+    low, high = limits
+
+    def mended() -> Tensor:
+        possible = _nan_unless(tf.logical_and(p >= low, p <= high), p)
+        return tf.clip_by_value(possible, 0.0, 1.0)
+
+    return _unless_all_within(p, 1.0, mended)
+
+
+def _unless_all_within(x: Tensor, high: float, mended: Callable[[], Tensor]) -> Tensor:
+    """`x` if one pass over memory shows that all of it is in [0, high], else `mended()`.
+
+    Read as unsigned integers, floats from 0 on keep their order, and all negative ones and NaN
+    are larger. So is -0.0, which is left to `mended`. XLA fuses `mended` into the loop that reads
+    `x` anyway, and on GPUs TensorFlow has no kernel for the largest of unsigned integers.
+    """
+    if _in_xla() or x.dtype != tf.float32 or _has_gpu():
+        return mended()
+    largest = tf.reduce_max(tf.bitcast(x, tf.uint32))
+    return tf.cond(largest <= np.float32(high).view("uint32"), lambda: x, mended)
+
+
+@lru_cache
+def _has_gpu() -> bool:
+    return bool(tf.config.list_physical_devices("GPU"))
+
+
+def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
+    def losses(
+        loss: Any, link: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
+    ) -> Tensor:
+        def value_and_gradient(y: Tensor, prediction: Tensor) -> Any:
+            at = formula(loss, link, y, prediction, pos_weight)
+            if axis is None:
+                value = at.value
+            elif _in_xla():
+                # XLA fuses all elementwise operations into one loop; a reduction is another.
+                value = tf.reduce_mean(at.value, axis)
+            else:
+                value = _common.mean_of(at, lambda term: tf.reduce_mean(term, axis))
+            slope, label_slope = at.slope, at.label_slope
+
+            def gradient(upstream: Tensor) -> tuple[Tensor, Tensor]:
+                # NaN wherever the value is NaN.
+                upstream = where(tf.math.is_nan(value), value, upstream)
+                if axis is not None:
+                    count = tf.cast(tf.shape(prediction)[axis], upstream.dtype)
+                    upstream = tf.expand_dims(upstream / count, axis)
+                return upstream * label_slope, upstream * slope
+
+            return value, gradient
+
+        return tf.custom_gradient(value_and_gradient)(y, prediction)
+
+    return losses

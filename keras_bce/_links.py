@@ -1,0 +1,165 @@
+"""Links: how a prediction states the probability of its label, for logits and probabilities.
+
+A link is a hashable description; `at` binds it to a tensor of predictions. Writing `p` for
+the probability of the label 1 and `q = 1 - p`, a bound link has
+
+- `p` and `q`, `log_p` and `log_q`;
+- their slopes, the derivatives by the prediction: `p_slope` (that of `q` is `-p_slope`),
+  `log_p_slope` and `log_q_slope`.
+
+They share intermediate results, are differentiable themselves, and are written without
+cancellation, so that small probabilities keep their digits.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any, TypeAlias, TypeVar
+
+import numpy as np
+
+from keras_bce._backend import backend
+from keras_bce._faults import PROBABILITY_LIMITS
+from keras_bce._typing import Tensor
+
+_Formula = TypeVar("_Formula")
+
+
+def bound(formula: _Formula, **tensors: Any) -> _Formula:
+    """A copy of a formula, a frozen dataclass, that holds the tensors it is evaluated at."""
+    copy = object.__new__(type(formula))
+    copy.__dict__.update(formula.__dict__, **tensors)
+    return copy
+
+
+@dataclass(frozen=True)
+class Logits:
+    """Predictions are logits `x`, with `p = sigmoid(x)`.
+
+    Everything follows from `r = sigmoid(-|x|)`, the probability of the less likely label. It is
+    in [0, 1/2], so that nothing overflows. `p` and `q` are `r` and `1 - r`, in the order that
+    the sign of `x` decides.
+    """
+
+    x: Tensor = field(init=False, repr=False, compare=False)
+
+    def at(self, x: Tensor) -> "Logits":
+        return bound(self, x=x)
+
+    @cached_property
+    def step(self) -> Tensor:
+        """1 where `x > 0`, 0 where `x < 0`."""
+        return backend.step(self.x)
+
+    @cached_property
+    def r(self) -> Tensor:
+        return backend.sigmoid_minus_abs(self.x)
+
+    @cached_property
+    def signed_r(self) -> Tensor:
+        """`r` where `x > 0`, `-r` where `x < 0`."""
+        return backend.with_sign(self.r, self.x)
+
+    @cached_property
+    def minus_log_rest(self) -> Tensor:
+        """`-log(1 - r)`."""
+        return backend.softplus_minus_abs(self.x)
+
+    @property
+    def log_r(self) -> Tensor:
+        return backend.minus_abs(self.x) - self.minus_log_rest
+
+    @property
+    def log_p(self) -> Tensor:
+        return backend.at_most(self.x, 0.0) - self.minus_log_rest
+
+    @property
+    def log_q(self) -> Tensor:
+        return backend.at_most(-self.x, 0.0) - self.minus_log_rest
+
+    @cached_property
+    def p(self) -> Tensor:
+        return self.step - self.signed_r
+
+    @cached_property
+    def q(self) -> Tensor:
+        return (1.0 - self.step) + self.signed_r
+
+    @property
+    def p_slope(self) -> Tensor:
+        return self.p * self.q
+
+    @property
+    def log_p_slope(self) -> Tensor:
+        return self.q
+
+    @property
+    def log_q_slope(self) -> Tensor:
+        return -self.p
+
+
+@dataclass(frozen=True)
+class Probabilities:
+    """Predictions are probabilities `p`.
+
+    The logarithms are bounded as Keras's are: `log_p` by `log(epsilon)`, -16.118, and `log_q` by
+    `log(1 - float32(1 - epsilon))`, -15.942. The bounds do not cut the slopes, so that a
+    saturated prediction on the wrong side still learns. A probability outside of
+    `PROBABILITY_LIMITS` becomes NaN; between these limits and [0, 1] it counts as 0 or 1.
+
+    Args:
+        epsilon: That of `keras.config.epsilon()`.
+        slope_limit: The largest number of the dtype in which gradients leave. No slope exceeds
+            it, for an infinite one times the zero slope of a saturated sigmoid would be NaN.
+    """
+
+    epsilon: float
+    slope_limit: float = np.inf
+    p: Tensor = field(init=False, repr=False, compare=False)
+
+    def at(self, p: Tensor) -> "Probabilities":
+        return bound(self, p=backend.clipped(p, PROBABILITY_LIMITS))
+
+    @cached_property
+    def q(self) -> Tensor:
+        return 1.0 - self.p
+
+    @cached_property
+    def log_p(self) -> Tensor:
+        # Bounded before the logarithm, so that no intermediate result is infinite.
+        return backend.log(backend.at_least(self.p, self.epsilon))
+
+    @cached_property
+    def log_q(self) -> Tensor:
+        return backend.log1m(backend.at_most(self.p, 1.0 - _below_one(self.epsilon)))
+
+    @property
+    def p_slope(self) -> float:
+        return 1.0
+
+    @property
+    def log_p_slope(self) -> Tensor:
+        return 1.0 / self.p_above_floor
+
+    @property
+    def log_q_slope(self) -> Tensor:
+        return 1.0 / self.minus_q_above_floor
+
+    @property
+    def p_above_floor(self) -> Tensor:
+        """`p`, at least the number whose reciprocal is the largest slope."""
+        return backend.at_least(self.p, max(self.epsilon, 1.0 / self.slope_limit))
+
+    @property
+    def minus_q_above_floor(self) -> Tensor:
+        """`-q`, at most the number whose reciprocal is the steepest slope."""
+        floor = max(_below_one(self.epsilon), 1.0 / self.slope_limit)
+        return backend.at_most(self.p - 1.0, -floor)
+
+
+Link: TypeAlias = Logits | Probabilities
+
+
+@lru_cache
+def _below_one(epsilon: float) -> float:
+    """`1 - float32(1 - epsilon)`, at least 2**-24."""
+    return float(max(1.0 - np.float32(1.0 - epsilon), 2.0**-24))

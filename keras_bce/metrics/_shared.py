@@ -1,0 +1,110 @@
+"""What all metrics have in common: exact sums that are updated, merged and pickled."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_bce._arguments import Arguments, ShowsReading
+from keras_bce._prepare import Batch, Reading, cast, computing_dtype, prepare, result_dtype
+from keras_bce._sums import ExactSums
+from keras_bce._typing import ArrayLike, Tensor
+
+register = keras.saving.register_keras_serializable(package="keras_bce.metrics")
+
+
+class PortableMetric(keras.metrics.Metric):
+    """A metric that is pickled and copied with its state, which Keras's own pickling loses."""
+
+    def reset_states(self) -> None:
+        """Forgets everything: `reset_state`, by the name that TensorFlow 2.4 documents."""
+        self.reset_state()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = [np.array(ops.convert_to_numpy(variable)) for variable in self.variables]
+        return type(self).from_config, (self.get_config(),), state
+
+    def __setstate__(self, state: list[Any]) -> None:
+        for variable, value in zip(self.variables, state, strict=True):
+            variable.assign(value)
+
+
+class SumsMetric(ShowsReading, PortableMetric):
+    """A metric whose state is a vector of exact sums: prepare -> exclude -> measure -> add.
+
+    Subclasses say how many sums there are, what a batch adds to them (`_updated`), and what the
+    result is.
+    """
+
+    def __init__(self, name: str, dtype: Any, arguments: Arguments, size: int) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self._arguments = arguments
+        self._sums = ExactSums(self, size, computing_dtype(self.dtype))
+
+    def update_state(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> None:
+        """Adds a batch; the arguments are those of a call of `losses.BinaryCrossentropy`."""
+        batch, reading = prepare(self._arguments, y_true, y_pred, sample_weight, dtype=self.dtype)
+        sums = self._sums.variable
+        sums.assign(self._updated(sums.value, batch, reading))
+
+    def _updated(self, state: Tensor, batch: Batch, reading: Reading) -> Tensor:
+        """The state with what the batch adds to it."""
+        raise NotImplementedError
+
+    def _cast(self, value: Tensor) -> Tensor:
+        return cast(value, result_dtype(self.dtype))
+
+    def merge_state(self, metrics: Iterable["SumsMetric"]) -> None:
+        """Adds what other metrics have seen, as if this one had seen it as well.
+
+        Args:
+            metrics: Metrics of the same class and the same arguments, the name aside.
+
+        Raises:
+            ValueError: if one of them differs, saying in what.
+        """
+        metrics = list(metrics)
+        for metric in metrics:
+            check_same_class(self, metric)
+            ours, theirs = self.get_config(), metric.get_config()
+            # By repr, to which NaN equals NaN.
+            differing = [k for k in ours if k != "name" and repr(ours[k]) != repr(theirs[k])]
+            if differing:
+                raise ValueError(
+                    "`merge_state` takes metrics with the arguments of the one it is called on. "
+                    "Received: "
+                    + ", ".join(f"{k}={theirs[k]!r} where this has {ours[k]!r}" for k in differing)
+                    + "."
+                )
+        for metric in metrics:
+            self._sums.merge(metric._sums.state)
+
+
+class ProbabilityMetric(SumsMetric):
+    """A metric of labels and probabilities over all predictions, whatever their shape."""
+
+    def __init__(
+        self, name: str, dtype: Any, from_logits: bool, ignore_class: float | None, size: int
+    ) -> None:
+        arguments = Arguments(from_logits=from_logits, ignore_class=ignore_class)
+        super().__init__(name, dtype, arguments, size)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "from_logits": self.from_logits,
+            "ignore_class": self.ignore_class,
+        }
+
+
+def check_same_class(metric: keras.metrics.Metric, other: Any) -> None:
+    """Raises if one metric cannot be merged into the other for its class."""
+    if type(other) is not type(metric):
+        raise ValueError(
+            "`merge_state` takes metrics of the class it is called on, "
+            f"{type(metric).__name__}. Received: a {type(other).__name__}."
+        )
