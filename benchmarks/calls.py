@@ -6,17 +6,14 @@ What is called is `losses.BinaryCrossentropy(from_logits=True)` and `update_stat
 `metrics.BinaryCrossentropy(from_logits=True)`, on their own, with a 2x2 batch of tensors and a
 weight for each sample; once to warm up, and once more to count:
 
-- calls: how often a function, method or lambda is entered whose code lies inside the package.
-  Comprehensions and generators' later steps are part of the function that they are written in.
-- changes: how often control passes from one module of the package to another, by a call or by a
-  return. Only frames of the package count: the innermost of them before, and the innermost after.
-  So a call by way of Keras or a backend is a change like a direct one, while the first entry
-  into the package, and the last return from it, are none.
+- calls: how often a function of the package is entered; each step of a generator counts.
+- changes: how often a call enters another module of the package than the call before it did.
 
 To count for another version, put its checkout first: `PYTHONPATH=CHECKOUT python ...`.
 """
 
 import argparse
+import itertools
 import os
 import pathlib
 import sys
@@ -28,20 +25,17 @@ import keras
 import keras_bce
 
 PACKAGE = pathlib.Path(keras_bce.__file__).parent
-COMPREHENSIONS = {"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"}
 
 
-class Tracer:
-    """What runs of the package while a function does.
+class Calls:
+    """The calls of the package's functions while a function runs.
 
     Attributes:
-        calls: For each call its depth, from 0, and the code that was called.
-        changes: How often the module of the innermost frame of the package changed.
+        found: For each call its depth, from 0, and the code that was called.
     """
 
     def __init__(self, function):
-        self.calls, self.changes = [], 0
-        self._stack, self._seen = [], set()
+        self.found, self._depth = [], 0
         before = sys.getprofile()
         sys.setprofile(self._event)
         try:
@@ -50,19 +44,19 @@ class Tracer:
             sys.setprofile(before)
 
     def _event(self, frame, event, _):
-        code = frame.f_code
-        if event not in ("call", "return") or not code.co_filename.startswith(f"{PACKAGE}{os.sep}"):
+        if not frame.f_code.co_filename.startswith(f"{PACKAGE}{os.sep}"):
             return
-        around = self._stack[-1] if self._stack else None
         if event == "call":
-            if frame not in self._seen and code.co_name not in COMPREHENSIONS:
-                self.calls.append((len(self._stack), code))
-            self._seen.add(frame)  # A generator's frame is entered at each of its steps.
-            self._stack.append(code)
-        else:
-            self._stack.pop()
-            around = self._stack[-1] if self._stack else None
-        self.changes += around is not None and around.co_filename != code.co_filename
+            self.found.append((self._depth, frame.f_code))
+            self._depth += 1
+        elif event == "return":
+            self._depth -= 1
+
+    @property
+    def changes(self):
+        """How often consecutive calls enter different modules."""
+        modules = [code.co_filename for _, code in self.found]
+        return sum(a != b for a, b in itertools.pairwise(modules))
 
 
 def cases():
@@ -90,14 +84,14 @@ def main():
     traced = {}
     for name, function in cases().items():
         function()
-        traced[name] = Tracer(function)
+        traced[name] = Calls(function)
     print("| what | calls | changes |\n| --- | ---: | ---: |")
-    for name, tracer in traced.items():
-        print(f"| {name} | {len(tracer.calls)} | {tracer.changes} |")
+    for name, calls in traced.items():
+        print(f"| {name} | {len(calls.found)} | {calls.changes} |")
     if arguments.list:
-        for name, tracer in traced.items():
+        for name, calls in traced.items():
             print(f"\n{name}:\n")
-            for depth, code in tracer.calls:
+            for depth, code in calls.found:
                 module = pathlib.Path(code.co_filename).relative_to(PACKAGE).with_suffix("")
                 dotted = ".".join(module.parts)
                 print(f"{'  ' * depth}{dotted}: {getattr(code, 'co_qualname', code.co_name)}")

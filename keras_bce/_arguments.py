@@ -167,13 +167,13 @@ def label_factors(name: str, values: LabelFactors) -> Factors:
     """
     if values is None:
         return None
-    is_live = isinstance(values, keras.Variable) or ops.is_tensor(values)
-    if is_live:
+    live: Any = values if isinstance(values, keras.Variable) or ops.is_tensor(values) else None
+    if live is not None:
         array = None
         with contextlib.suppress(TypeError, NotImplementedError):  # Not readable while compiling.
-            array = _faults.on_host(ops.convert_to_tensor(values), name).astype("float64")
+            array = _faults.on_host(ops.convert_to_tensor(live), name).astype("float64")
         if array is None:
-            array = np.ones(tuple(size or 1 for size in values.shape))
+            array = np.ones(tuple(size or 1 for size in live.shape))
     else:
         array = _faults.host_array(values, name).astype("float64")
     if array.ndim > 1 or array.size == 0 or not np.all((array >= 0) & np.isfinite(array)):
@@ -181,8 +181,8 @@ def label_factors(name: str, values: LabelFactors) -> Factors:
             f"`{name}` must be a number or a list of one number per label, each finite and 0 or "
             f"greater. Received: {name}={values!r}."
         )
-    if is_live:
-        return values
+    if live is not None:
+        return live
     return array if array.ndim else float(array)
 
 

@@ -162,4 +162,4 @@ Link: TypeAlias = Logits | Probabilities
 @lru_cache
 def _below_one(epsilon: float) -> float:
     """`1 - float32(1 - epsilon)`, at least 2**-24."""
-    return float(max(1.0 - np.float32(1.0 - epsilon), 2.0**-24))
+    return max(float(1.0 - np.float32(1.0 - epsilon)), 2.0**-24)

@@ -3,14 +3,24 @@
 import numpy as np
 
 from keras_bce import _arguments, _faults, checks
+from keras_bce._typing import ArrayLike
+
+__all__ = ["balanced_pos_weight"]
 
 
-def balanced_pos_weight(y_true, *, ignore_class=None):
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+def balanced_pos_weight(
+    y_true: ArrayLike, *, ignore_class: float | None = None
+) -> float | list[float]:
     """The `pos_weight` with which positives and negatives weigh the same: negatives / positives.
 
     Args:
-        y_true: Labels in [0, 1]: `(samples,)` or `(samples, 1)` for one label, `(...,
-            labels)` for several. Soft labels count in parts.
+        y_true: Labels in [0, 1], of shape `(samples,)` or `(samples, 1)` for one label, and
+            `(..., labels)` for several. A soft label of 0.25 counts as a quarter of a positive
+            and three quarters of a negative.
         ignore_class: The label that stands for "missing": a number or NaN.
 
     Returns:
@@ -39,4 +49,5 @@ def balanced_pos_weight(y_true, *, ignore_class=None):
             "or set its weight by hand."
         )
     weights = (present.sum(0) - positives) / positives
-    return float(weights[0]) if len(weights) == 1 else weights.tolist()
+    by_label = [float(weight) for weight in weights]
+    return by_label[0] if len(by_label) == 1 else by_label

@@ -1,13 +1,13 @@
-"""Looks at data, and at what a model predicts for it, for what makes a loss NaN."""
+"""Finds the values in data, and in what a model predicts for it, that make a loss NaN."""
 
 import contextlib
 import itertools
 import math
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import keras
 import numpy as np
@@ -15,8 +15,22 @@ from keras import ops
 
 from keras_bce import _arguments, _faults, _origin, _prepare
 
-MOST_BATCHES = 10_000  # That are read, of data that does not tell how many it has.
-PROGRESS_DELAY = 1.0  # Seconds, after which `verbose="auto"` shows a progress bar.
+__all__ = ["check_inputs"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+#: The most batches that are read, of data that does not tell how many it has.
+MOST_BATCHES = 10_000
+#: With `verbose="auto"`, the seconds after which a progress bar appears.
+PROGRESS_DELAY = 1.0
+
+_Verbose: TypeAlias = Literal["auto", 0, 1] | bool
+
+#: Arrays by the name or the position of their output; that of a single output by `None`.
+_Outputs: TypeAlias = dict[Any, Any]
 
 
 def check_inputs(
@@ -26,7 +40,7 @@ def check_inputs(
     from_logits: bool = False,
     ignore_class: float | None = None,
     model: Any = None,
-    verbose: Literal["auto", 0, 1] | bool = "auto",
+    verbose: _Verbose = "auto",
 ) -> None:
     """Raises a `ValueError` that names everything wrong with labels and predictions.
 
@@ -34,29 +48,32 @@ def check_inputs(
 
         keras_bce.check_inputs(dataset, model=model)
 
-    The losses and metrics check lists and NumPy arrays by themselves. They never copy tensors,
-    which `fit` makes of everything, to the host: an impossible value in one makes the loss of
-    its sample NaN. This function copies them, and says which value it is.
+    The losses and metrics check lists and NumPy arrays by themselves. But `fit` makes tensors of
+    everything, and they never copy tensors to the host: an impossible value in a tensor makes
+    the loss of its sample NaN. This function copies tensors, and says which value it is.
 
     Args:
-        y_true: Labels in [0, 1], of any shape: a tensor, array or list. Or batches `(x, y)` or
-            `(x, y, sample_weight)`: a `tf.data.Dataset`, a `keras.utils.PyDataset`, a torch
-            `DataLoader`, a generator or another iterable; `y` may be a dict, list or tuple of
-            one array per output of the model. Or, with `model`, one such tuple of all samples.
+        y_true: One of three things. Labels in [0, 1], of any shape: a tensor, array or list. Or
+            batches, each `(x, y)` or `(x, y, sample_weight)`: a `tf.data.Dataset`, a
+            `keras.utils.PyDataset`, a torch `DataLoader`, a generator or another iterable. Or,
+            with `model`, one such tuple that holds all samples. `y` may be a dict, list or tuple
+            of one array per output of the model.
         y_pred: Predictions, of the shape of the labels; `(N, 1)` and `(N,)` go together.
-        from_logits: Whether predictions are logits, of which only NaN is impossible.
+        from_logits: Whether predictions are logits. Any number is a logit, NaN is not.
         ignore_class: The label that stands for "missing": a number or NaN. Neither a
             missing label nor its prediction is checked.
-        model: The Keras model whose predictions are checked, for the outputs with labels.
+        model: A Keras model. Its predictions are checked, for each output that has labels.
         verbose: 1 shows a progress bar, 0 does not, and `"auto"` does after a second.
 
-    Batches are counted from 0, and read until a label is at fault: all of them if their number is
-    known, else 10,000 at most, with a warning. A generator is used up. What has a weight of 0 is
-    not checked. What a mask of the model leaves out is: give it a weight of 0 or `ignore_class`.
+    Batches are counted from 0. They are read up to the first one whose labels are at fault. If
+    their number is unknown, at most 10,000 are read, and a warning says so. A generator is used
+    up. A label or prediction with a weight of 0 is not checked. One that a mask of the model
+    leaves out is checked: give it a weight of 0, or the label `ignore_class`.
 
     Raises:
-        ValueError: for each fault, what is wrong, how often, the first place and value, and
-            what has likely happened. Also for no batches, and for batches without labels.
+        ValueError: if anything is at fault. It says of each fault what is wrong, how many values
+            are, the first place and value, and what has likely happened. Also if there are no
+            batches, or batches without labels.
 
     >>> import keras
     >>> import numpy as np
@@ -88,22 +105,24 @@ def check_inputs(
 
 
 class _Check(NamedTuple):
-    """The arguments of `check_inputs`; each method returns faults, a list of sentences."""
+    """The arguments of `check_inputs`. Each method returns a list of faults, each a sentence."""
 
     from_logits: bool
     ignore_class: float | None
     model: Any
-    verbose: Any
+    verbose: _Verbose
 
-    def pair(self, pair):
+    def pair(self, pair: tuple[Any, ...]) -> list[str]:
         """Faults of `(x, y)` or `(x, y, sample_weight)` that hold all samples."""
         samples = len(next(iter(_outputs(_unpacked(pair)[1]).values())))
         with _Progress(math.ceil(samples / 32), self.verbose) as bar:
             return self.batch(pair, partial(self.model.predict, verbose=0, callbacks=[bar]))
 
-    def batches(self, data):
-        """Faults of the first labels that have any, and of the first predictions up to there."""
-        length, count, found = None, 0, []
+    def batches(self, data: Any) -> list[str]:
+        """Faults of the first labels that have any, and of the first predictions before these."""
+        length: int | None = None
+        found: list[str] = []
+        count = 0
         by_index = isinstance(data, keras.utils.PyDataset)
         with contextlib.suppress(TypeError, NotImplementedError):  # Unknown, or without end.
             length = data.num_batches if by_index else len(data)
@@ -126,10 +145,13 @@ class _Check(NamedTuple):
             _origin.warn(f"`check_inputs` found no fault in {count:,} batches, and stopped there.")
         return found
 
-    def batch(self, batch, predict, number=None):
+    def batch(
+        self, batch: Any, predict: Callable[[Any], Any] | None, number: int | None = None
+    ) -> list[str]:
         """Faults of each output of one batch; `number` is its place among the batches, if any."""
         x, y_true, sample_weight = _unpacked(batch, number)
-        labels, weights, predictions = _outputs(y_true), _outputs(sample_weight), {}
+        labels, weights = _outputs(y_true), _outputs(sample_weight)
+        predictions: _Outputs = {}
         if predict is not None:
             predicted = predict(keras.tree.map_structure(_readable, x))
             predictions = _predictions_of(labels, predicted, self.model)
@@ -143,7 +165,7 @@ class _Check(NamedTuple):
             found += [_located(sentence, number, name) for sentence in sentences]
         return found
 
-    def arrays(self, y_true, y_pred=None, sample_weight=None):
+    def arrays(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> list[str]:
         """Faults of labels, predictions and weights."""
         y_true = _faults.on_host(y_true, "y_true")
         unweighted, weight_faults = _weighted(sample_weight, y_true.shape)
@@ -159,7 +181,8 @@ class _Check(NamedTuple):
         return found + weight_faults
 
 
-def _check_arguments(y_true, y_pred, model, verbose):
+def _check_arguments(y_true: Any, y_pred: Any, model: Any, verbose: Any) -> None:
+    """Raises for arguments that do not go together."""
     if not isinstance(verbose, (str, int)) or verbose not in ("auto", 0, 1):
         raise ValueError(f"`verbose` must be 'auto', 0 or 1. Received: verbose={verbose!r}.")
     if model is not None and not isinstance(model, keras.Model):
@@ -176,7 +199,7 @@ def _check_arguments(y_true, y_pred, model, verbose):
         )
 
 
-def _is_batches(data):
+def _is_batches(data: Any) -> bool:
     """Whether `data` gives batches, rather than being labels."""
     if isinstance(data, (list, tuple)):
         return len(data) > 0 and all(_is_batch(item) for item in data)
@@ -185,7 +208,7 @@ def _is_batches(data):
     return isinstance(data, keras.utils.PyDataset) or hasattr(data, "__iter__")
 
 
-def _is_batch(item):
+def _is_batch(item: Any) -> bool:
     """Whether an item of a list is `(x, y)` or `(x, y, sample_weight)`, rather than numbers."""
     if not isinstance(item, (list, tuple)) or len(item) not in (2, 3):
         return False
@@ -193,14 +216,14 @@ def _is_batch(item):
     return bool(parts) and all(_rank(part) for part in parts)
 
 
-def _rank(value):
-    """How many axes a tensor, array or table has, of whatever library; `None` of what is none."""
+def _rank(value: Any) -> int | None:
+    """The number of axes of a tensor, array or table of any library; `None` for anything else."""
     if hasattr(value, "shape"):
         return len(value.shape)
     return 1 if hasattr(value, "__array__") else None
 
 
-def _unpacked(batch, number=None):
+def _unpacked(batch: Any, number: int | None = None) -> tuple[Any, Any, Any]:
     """The inputs, the labels, and the weights or `None`."""
     parts = tuple(batch) if isinstance(batch, (list, tuple)) else (batch,)
     x, y_true, sample_weight = [*parts, None, None][:3]
@@ -211,8 +234,8 @@ def _unpacked(batch, number=None):
     return x, y_true, sample_weight
 
 
-def _outputs(values):
-    """Arrays by the name or position of their output; of a single output, by `None`."""
+def _outputs(values: Any) -> _Outputs:
+    """The arrays of a dict, a list or a tuple; `{}` for `None`, a dict of one for anything else."""
     if isinstance(values, Mapping):
         return {name: array for name, array in values.items() if array is not None}
     if isinstance(values, (list, tuple)) and values and all(_rank(array) for array in values):
@@ -220,8 +243,8 @@ def _outputs(values):
     return {} if values is None else {None: values}
 
 
-def _predictions_of(labels, predicted, model):
-    """The predictions by the names of the labels, where one has names and the other positions."""
+def _predictions_of(labels: _Outputs, predicted: Any, model: Any) -> _Outputs:
+    """The predictions by the keys of the labels, also where only one of both has names."""
     predictions = _outputs(predicted)
     if not labels.keys() <= predictions.keys():
         names = getattr(model, "output_names", ()) if str in map(type, labels) else labels
@@ -235,13 +258,13 @@ def _predictions_of(labels, predicted, model):
     return predictions
 
 
-def _readable(x):
-    """An input for any backend: a tensor of another one becomes a NumPy array."""
+def _readable(x: Any) -> Any:
+    """An input that the model can read: a tensor of another backend becomes a NumPy array."""
     return x if ops.is_tensor(x) or not hasattr(x, "__array__") else np.asarray(x)
 
 
-def _weighted(sample_weight, shape):
-    """Which labels, of that shape, have a weight of 0, and what is wrong with the weights."""
+def _weighted(sample_weight: Any, shape: tuple[int, ...]) -> tuple[Any, list[str]]:
+    """Where labels of this shape have a weight of 0, and what is wrong with the weights."""
     if sample_weight is None:
         return np.False_, []
     weight = given = _faults.on_host(sample_weight, "sample_weight")
@@ -250,7 +273,7 @@ def _weighted(sample_weight, shape):
         weight = weight[..., 0]
     try:
         weight = _prepare.align_weight("sample_weight", weight, shape_2d, -1)
-    except ValueError:  # Said of the shapes that were passed.
+    except ValueError:  # It names `shape_2d`; this names the shapes that were passed.
         fault = _faults.weight_fault("sample_weight", given.shape, shape)
         return np.False_, [fault.replace("y_pred", "y_true")]
     wrong = np.argwhere(~np.isfinite(given))
@@ -262,8 +285,8 @@ def _weighted(sample_weight, shape):
     ]
 
 
-def _located(sentence, number, output=None):
-    """A fault with the batch and the output that it is in, if it is in any."""
+def _located(sentence: str, number: int | None, output: Any = None) -> str:
+    """A fault, with the batch and the output that it is in, if these are given."""
     if number is not None:
         words = "the first" if "the first at" in sentence else "Received"
         sentence = sentence.replace(words, f"{words} in batch {number}", 1)
@@ -275,25 +298,26 @@ def _located(sentence, number, output=None):
 
 
 class _Progress(keras.callbacks.Callback):
-    """A progress bar, also of `predict`; with `verbose="auto"`, one that comes late."""
+    """A progress bar, which also follows `predict`. With `verbose="auto"` it appears late."""
 
-    def __init__(self, length, verbose):
+    def __init__(self, length: int | None, verbose: _Verbose) -> None:
         super().__init__()
         self._bar = keras.utils.Progbar(length, unit_name="batch")
         delay = {"auto": PROGRESS_DELAY, 0: math.inf, 1: 0.0}[verbose]
-        self._show_from, self._shown = time.monotonic() + delay, None
+        self._show_from = time.monotonic() + delay
+        self._shown: int | None = None
 
-    def update(self, count):
+    def update(self, count: int) -> None:
         if time.monotonic() >= self._show_from:
             self._bar.update(count, finalize=False)
             self._shown = count
 
-    def on_predict_batch_end(self, batch, logs=None):
+    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
         self.update(batch + 1)
 
-    def __enter__(self):
+    def __enter__(self) -> "_Progress":
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         if self._shown is not None:
             self._bar.update(self._shown, finalize=True)

@@ -1,27 +1,57 @@
-"""Pictures: matplotlib axes in, axes out. Needs the extra `plot`."""
+"""Pictures of metrics and losses, drawn on matplotlib axes. Needs the extra `plot`."""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-#: Told apart by most colour-blind readers (Okabe and Ito, 2008), and by dashes in grey.
+from keras_bce._typing import Array, ArrayLike, Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["COLOURS", "DASHES", "loss_curves", "reliability_diagram"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+#: Colours that most colour-blind readers can distinguish (Okabe and Ito, 2008).
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+#: Line styles that go with the colours, so that curves differ in a black and white print as well.
 DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
 
 
-def reliability_diagram(metric, *, ax=None, label=None, colour=COLOURS[0]):
-    """Observed frequencies over predicted probabilities: on the diagonal they are the same.
+class _CalibrationError(Protocol):
+    """What a diagram needs of `metrics.ExpectedCalibrationError`."""
+
+    def bins(self) -> Mapping[str, Array]: ...
+
+    def result(self) -> Tensor: ...
+
+
+def reliability_diagram(
+    metric: _CalibrationError,
+    *,
+    ax: "Axes | None" = None,
+    label: str | None = None,
+    colour: str = COLOURS[0],
+) -> "Axes":
+    """Draws observed frequencies over predicted probabilities; on the diagonal they are equal.
 
     Args:
-        metric: A fed `metrics.ExpectedCalibrationError`. Each bin that is not empty is one
-            point, its area in proportion to the bin's weight.
+        metric: A `metrics.ExpectedCalibrationError` that has seen predictions. Each bin that is
+            not empty is one point, whose area is in proportion to the weight of the bin.
         ax: The axes to draw on; by default those of a new figure.
-        label: What the legend calls it; the error is put behind.
-        colour: Of points and line.
+        label: The name of the model in the legend, in front of the calibration error.
+        colour: The colour of the points and of the line.
 
     Returns:
         The axes.
 
     Raises:
-        ValueError: if the metric has seen nothing.
+        ValueError: if the metric has not seen any predictions.
 
     >>> import matplotlib
     >>> matplotlib.use("Agg")
@@ -51,14 +81,21 @@ def reliability_diagram(metric, *, ax=None, label=None, colour=COLOURS[0]):
     return ax
 
 
-def loss_curves(losses, predictions, y_true=1.0, *, ax=None):
-    """The loss of one prediction, over a range of them, one curve a loss.
+def loss_curves(
+    losses: Mapping[str, Callable[[Array, Array], Tensor]],
+    predictions: ArrayLike,
+    y_true: float = 1.0,
+    *,
+    ax: "Axes | None" = None,
+) -> "Axes":
+    """Draws the loss of a single prediction over a range of predictions, one curve per loss.
 
     Args:
-        losses: Functions by name, which the legend shows. Each is called with labels and
-            predictions of shape `(n, 1)`, and gives n losses: a loss with `reduction=None`.
+        losses: The losses by the names that the legend shows: losses with `reduction=None`, or
+            functions. Each is called with labels and predictions of shape `(n, 1)`, and must
+            return n numbers.
         predictions: The n predictions.
-        y_true: The label of all of them.
+        y_true: The label, the same for all predictions.
         ax: The axes to draw on; by default those of a new figure.
 
     Returns:
@@ -74,18 +111,22 @@ def loss_curves(losses, predictions, y_true=1.0, *, ax=None):
     from keras import ops
 
     ax = _axes(ax)
-    predictions = np.asarray(predictions, "float32")
-    labels = np.full((len(predictions), 1), y_true, "float32")
+    x = np.asarray(predictions, "float32")
+    labels = np.full((len(x), 1), y_true, "float32")
     for i, (name, loss) in enumerate(losses.items()):
-        values = ops.convert_to_numpy(loss(labels, predictions[:, None]))
-        style = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
-        ax.plot(predictions, np.ravel(values), label=name, linewidth=1.8, **style)
+        values = ops.convert_to_numpy(loss(labels, x[:, None]))
+        style: dict[str, Any] = {
+            "color": COLOURS[i % len(COLOURS)],
+            "linestyle": DASHES[i % len(DASHES)],
+        }
+        ax.plot(x, np.ravel(values), label=name, linewidth=1.8, **style)
     ax.set(xlabel="prediction", ylabel="loss")
     ax.legend(frameon=False)
     return ax
 
 
-def _axes(ax):
+def _axes(ax: "Axes | None") -> "Axes":
+    """The given axes, or those of a new figure."""
     if ax is not None:
         return ax
     import matplotlib.pyplot as plt

@@ -26,6 +26,12 @@ def lifted(loss: Any) -> tuple[Any, dict[str, float]]:
     return replace(loss, **dict.fromkeys(numbers)), numbers
 
 
+def tensors_of(loss: Any, kind: type) -> dict[str, Tensor]:
+    """The numbers of a loss that are tensors, of this type, by name."""
+    numbers = {own.name: getattr(loss, own.name) for own in fields(loss) if own.init}
+    return {name: number for name, number in numbers.items() if isinstance(number, kind)}
+
+
 def as_is(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """The function itself: there is nothing to compile."""
     return function

@@ -163,8 +163,8 @@ _FEW = 32
 def exact_sum(values: Tensor, axis: Axis = None) -> tuple[Tensor, Tensor]:
     """By a tree of error-free additions, as a pair (high, low), without a derivative."""
     values = jax.lax.stop_gradient(values)
-    axes = range(values.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
-    axes = {axis % values.ndim for axis in axes}
+    given = range(values.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
+    axes = {i % values.ndim for i in given}
     kept = [i for i in range(values.ndim) if i not in axes]
     count, shape = math.prod(values.shape[i] for i in axes), [values.shape[i] for i in kept]
     halvings = max(math.ceil(count / _FEW) - 1, 0).bit_length()
@@ -215,23 +215,28 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
             return values if axis is None else jnp.mean(values, axis)
 
         @jax.custom_jvp
-        def value(y: Tensor, prediction: Tensor, pos_weight: Any) -> Tensor:
-            return reduce(formula(loss, link, y, prediction, pos_weight).value)
+        def value(y: Tensor, prediction: Tensor, constants: Any) -> Tensor:
+            return reduce(at(y, prediction, constants).value)
+
+        def at(y: Tensor, prediction: Tensor, constants: Any) -> Any:
+            numbers, pos_weight = constants
+            return formula(replace(loss, **numbers), link, y, prediction, pos_weight)
 
         def jvp(primals: Any, tangents: Any) -> tuple[Tensor, Tensor]:
             y_tangent, prediction_tangent, _ = tangents
-            at = formula(loss, link, *primals)
-            value = reduce(at.value)
+            losses = at(*primals)
+            value = reduce(losses.value)
             tangent = jnp.zeros_like(value)
             if not isinstance(prediction_tangent, SymbolicZero):
-                tangent += reduce(at.slope * prediction_tangent)
+                tangent += reduce(losses.slope * prediction_tangent)
             if not isinstance(y_tangent, SymbolicZero):
-                tangent += reduce(at.label_slope * y_tangent)
+                tangent += reduce(losses.label_slope * y_tangent)
             # NaN wherever the value is NaN.
             return value, tangent * (1.0 + at_most(at_least(value, 0.0), 0.0))
 
         value.defjvp(jvp, symbolic_zeros=True)
-        weight = None if pos_weight is None else jax.lax.stop_gradient(pos_weight)
-        return value(y, prediction, weight)
+        # Tracers have to be arguments, not parts of a closure.
+        constants = (_common.tensors_of(loss, jax.Array), pos_weight)
+        return value(y, prediction, jax.lax.stop_gradient(constants))
 
     return losses

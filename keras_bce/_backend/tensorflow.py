@@ -268,7 +268,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
     def losses(
         loss: Any, link: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
     ) -> Tensor:
-        def value_and_gradient(y: Tensor, prediction: Tensor) -> Any:
+        def value_and_gradient(y: Tensor, prediction: Tensor, pos_weight: Any = None) -> Any:
             at = formula(loss, link, y, prediction, pos_weight)
             if axis is None:
                 value = at.value
@@ -279,16 +279,18 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
                 value = _common.mean_of(at, lambda term: tf.reduce_mean(term, axis))
             slope, label_slope = at.slope, at.label_slope
 
-            def gradient(upstream: Tensor) -> tuple[Tensor, Tensor]:
+            def gradient(upstream: Tensor) -> Any:
                 # NaN wherever the value is NaN.
                 upstream = where(tf.math.is_nan(value), value, upstream)
                 if axis is not None:
                     count = tf.cast(tf.shape(prediction)[axis], upstream.dtype)
                     upstream = tf.expand_dims(upstream / count, axis)
-                return upstream * label_slope, upstream * slope
+                return upstream * label_slope, upstream * slope, *[None for _ in weights]
 
             return value, gradient
 
-        return tf.custom_gradient(value_and_gradient)(y, prediction)
+        # An argument rather than part of the closure, since it may come from a variable.
+        weights = [] if pos_weight is None else [pos_weight]
+        return tf.custom_gradient(value_and_gradient)(y, prediction, *weights)
 
     return losses
