@@ -36,7 +36,7 @@ class PointwiseLoss(ShowsArguments, keras.losses.Loss):
         if type(self).call is not PointwiseLoss.call:
             # A subclass has its own loss of each sample: Keras weights and reduces it.
             return super().__call__(y_true, y_pred, sample_weight)
-        if _is_symbolic(y_true) or _is_symbolic(y_pred) or _is_symbolic(sample_weight):
+        if _any_symbolic(y_true, y_pred, sample_weight):
             return SymbolicLoss(self)(y_true, y_pred, sample_weight)
         # Keras's own `__call__` would convert `y_pred` first, and so lose what is known of it.
         return self._reduced(y_true, y_pred, sample_weight, self.reduction)
@@ -50,7 +50,7 @@ class PointwiseLoss(ShowsArguments, keras.losses.Loss):
 
         The result has the dtype of `y_pred`.
         """
-        if _is_symbolic(y_true) or _is_symbolic(y_pred):
+        if _any_symbolic(y_true, y_pred):
             return SymbolicLoss(self, as_function=True)(y_true, y_pred)
         dtype = result_dtype(getattr(y_pred, "dtype", None))
         batch, reading = prepare(
@@ -120,5 +120,5 @@ def _zeros(x: Any, size: int) -> Any:
     return keras.ops.zeros([size if n is None else n for n in x.shape], x.dtype)
 
 
-def _is_symbolic(value: Any) -> bool:
-    return isinstance(value, keras.KerasTensor)
+def _any_symbolic(*values: Any) -> bool:
+    return any(map(keras.backend.is_keras_tensor, values))

@@ -8,15 +8,15 @@ With `p`, the probability of the label 1, and `q = 1 - p`, as a link states them
   `-(pos_weight * y * q**gamma_pos * log(p) + (1 - y) * m**gamma_neg * log(1 - m))`
 
 A loss is a frozen dataclass of its numbers, and so it can be part of the key of a compiled
-computation; `at` binds it to tensors. Its derivatives are written out, since automatic ones are
+computation; `losses` binds it to tensors. Its derivatives are written out, since automatic ones are
 inexact or NaN where a probability saturates. They are differentiable themselves, so that second
 derivatives follow.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
 
 import numpy as np
 from keras import ops
@@ -26,8 +26,6 @@ from keras_bce._faults import LABEL_LIMITS
 from keras_bce._links import Link, Logits, bound
 from keras_bce._typing import Tensor
 
-_Loss = TypeVar("_Loss", bound="Pointwise")
-
 
 @dataclass(frozen=True)
 class Pointwise:
@@ -36,24 +34,20 @@ class Pointwise:
     Float fields are its numbers: where a computation is compiled, those may be scalar tensors.
 
     Attributes:
-        smoothing: The label smoothing, in [0, 1].
+        smoothing: The label smoothing, in [0, 1], or `None`.
         y: Labels, after smoothing.
         link: The predictions' link, bound to them.
         pos_weight: The factor of the positive term, broadcast to the labels, or `None`.
     """
 
-    smoothing: float = field(default=0.0, kw_only=True)
+    smoothing: float | None = field(default=None, kw_only=True)
     y: Tensor = field(init=False, repr=False, compare=False)
     link: Link = field(init=False, repr=False, compare=False)
     pos_weight: Tensor | None = field(init=False, repr=False, compare=False)
 
-    def at(self: _Loss, y: Tensor, link: Link, pos_weight: Tensor | None) -> _Loss:
-        """The loss of these labels and predictions."""
-        return bound(self, y=y, link=link, pos_weight=pos_weight)
-
     def smoothed(self, y: Tensor) -> Tensor:
         """Labels drawn towards 1/2: `y * (1 - smoothing) + smoothing / 2`."""
-        if is_zero(self.smoothing):
+        if self.smoothing is None:
             return y
         # An impossible label stays impossible.
         return backend.within(y, LABEL_LIMITS) * (1.0 - self.smoothing) + 0.5 * self.smoothing
@@ -74,14 +68,22 @@ class Pointwise:
         raise NotImplementedError
 
     @property
-    def terms(self) -> tuple[Tensor, ...]:
-        """Summands of `value`, with `minus_terms`; a backend may reduce them one by one."""
-        return (self.value,)
+    def terms(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """What is added up to `value`, and what is subtracted from it.
 
-    @property
-    def minus_terms(self) -> tuple[Tensor, ...]:
-        """What is subtracted from the sum of `terms`."""
-        return ()
+        A backend may reduce these one by one; their sum would be one more tensor.
+        """
+        return (self.value,), ()
+
+    def mean(self, mean: Callable[[Tensor], Tensor]) -> Tensor:
+        """The mean of `value`, term by term."""
+        (first, *added), subtracted = self.terms
+        total = mean(first)
+        for term in added:
+            total = total + mean(term)
+        for term in subtracted:
+            total = total - mean(term)
+        return total
 
     @cached_property
     def positive(self) -> Tensor:
@@ -99,7 +101,8 @@ def losses(
     loss: Pointwise, link: Link, y: Tensor, prediction: Tensor, pos_weight: Tensor | None
 ) -> Pointwise:
     """The loss at each prediction; NaN where a label or a prediction is impossible."""
-    return loss.at(backend.within(y, LABEL_LIMITS), link.at(prediction), pos_weight)
+    y = backend.within(y, LABEL_LIMITS)
+    return bound(loss, y=y, link=link.at(prediction), pos_weight=pos_weight)
 
 
 def is_zero(number: float | Tensor) -> bool:
@@ -123,29 +126,24 @@ class Crossentropy(Pointwise):
 
     @property
     def value(self) -> Tensor:
-        if isinstance(self.link, Logits):
-            first, second = self.terms
-            return first + second
-        return self.terms[0] - self.minus_terms[0]
+        (first, *added), subtracted = self.terms
+        return first + added[0] if added else first - subtracted[0]
 
     @property
-    def terms(self) -> tuple[Tensor, ...]:
+    def terms(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         link = self.link
         if isinstance(link, Logits):
             against = backend.multiply_no_nan(link.x, self._against)
-            return against, self._times_both(link.minus_log_rest)
-        return (self._minus_negative * link.log_q,)
-
-    @property
-    def minus_terms(self) -> tuple[Tensor, ...]:
-        link = self.link
-        return () if isinstance(link, Logits) else (self.positive * link.log_p,)
+            rest = backend.softplus_minus_abs(link.x)
+            return (against, rest if self.pos_weight is None else self._both * rest), ()
+        return (self._minus_negative * link.log_q,), (self.positive * link.log_p,)
 
     @property
     def slope(self) -> Tensor:
         link = self.link
         if isinstance(link, Logits):
-            return self._against - self._times_both(link.signed_r)
+            r = link.signed_r
+            return self._against - (r if self.pos_weight is None else self._both * r)
         negative = self._minus_negative / link.minus_q_above_floor
         return negative - self.positive / link.p_above_floor
 
@@ -163,15 +161,15 @@ class Crossentropy(Pointwise):
 
     @cached_property
     def _against(self) -> Tensor:
-        assert isinstance(self.link, Logits)
-        step = self.link.step
+        step = backend.step(self.link.x)
         if self.pos_weight is None:
             return step - self.y
         return step * self.negative - (1.0 - step) * self.positive
 
-    def _times_both(self, factor: Tensor) -> Tensor:
-        """`(positive + negative) * factor`; without `pos_weight` the sum is 1."""
-        return factor if self.pos_weight is None else (self.positive + self.negative) * factor
+    @property
+    def _both(self) -> Tensor:
+        """`positive + negative`, which is 1 without `pos_weight`."""
+        return self.positive + self.negative
 
 
 #: The smallest normal float32, in the place of 0: a power of 0 has no slope.
@@ -280,7 +278,7 @@ class FocalCrossentropy(Pointwise):
 
     @cached_property
     def _crossentropy(self) -> Crossentropy:
-        return Crossentropy().at(self.y, self.link, self.pos_weight)
+        return bound(Crossentropy(), y=self.y, link=self.link, pos_weight=self.pos_weight)
 
     @cached_property
     def _modulated(self) -> _Modulated:
@@ -311,17 +309,12 @@ class AsymmetricCrossentropy(Pointwise):
 
     @property
     def value(self) -> Tensor:
-        first, second = self.terms
-        return first + second
-
-    @property
-    def terms(self) -> tuple[Tensor, ...]:
         positive = self.positive * self._if_positive.value
         negative = self.negative * self._if_negative.value
         if isinstance(self.link, Logits):  # Of these, the one with the factor 0 may be infinite.
             positive = backend.where(self.positive == 0, 0.0, positive)
             negative = backend.where(self.negative == 0, 0.0, negative)
-        return positive, negative
+        return positive + negative
 
     @property
     def slope(self) -> Tensor:

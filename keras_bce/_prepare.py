@@ -6,6 +6,7 @@ what was passed, since a conversion would lose them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -92,8 +93,7 @@ def prepare(
             )
         y_pred, from_logits = logits, True
     y_true, y_pred = as_array(y_true, "y_true"), as_array(y_pred, "y_pred")
-    one_per_row = _one_per_row(y_true.shape, y_pred.shape, axis)
-    y_true, y_pred, mask = _align(y_true, y_pred, mask, one_per_row, rank_1_is_batch)
+    y_true, y_pred, mask, one_per_row = _align(y_true, y_pred, mask, axis, rank_1_is_batch)
     shape = y_pred.shape
     if not -len(shape) <= axis < len(shape):
         raise ValueError(
@@ -105,23 +105,29 @@ def prepare(
         sample_weight = align_weight("sample_weight", sample_weight, shape, axis)
     if mask is not None:
         mask = align_weight("mask", mask, shape, axis)
-    label_weights = _along_axis("label_weights", arguments.label_weights, shape, axis)
-    pos_weight = _along_axis("pos_weight", arguments.pos_weight, shape, axis)
+    label_weights, pos_weight = arguments.label_weights, arguments.pos_weight
+    if label_weights is not None:
+        label_weights = _along_axis("label_weights", label_weights, shape, axis)
+    if pos_weight is not None:
+        pos_weight = _along_axis("pos_weight", pos_weight, shape, axis)
     if isinstance(y_true, np.ndarray) or isinstance(y_pred, np.ndarray):
         weights = (sample_weight, label_weights)
         _check_host_values(arguments, y_true, y_pred, from_logits, weights, mask)
 
     given_dtype = result_dtype(y_pred.dtype)
     dtype = computing_dtype(dtype or given_dtype)
-    predictions = _to_tensor(y_pred, dtype)
-    batch = Batch(
-        _beside(predictions, y_true, dtype),
-        predictions,
-        _beside(predictions, sample_weight, dtype),
-        _beside(predictions, mask, "bool"),
-        _beside(predictions, label_weights, dtype),
-        _beside(predictions, pos_weight, dtype),
-    )
+    predictions = _tensor(y_pred, dtype)
+    device = getattr(predictions, "device", None)
+    given = []
+    for values in (y_true, sample_weight, mask, label_weights, pos_weight):
+        tensor = values
+        if values is not None:
+            tensor = _tensor(values, "bool" if values is mask else dtype)
+            if getattr(tensor, "device", None) != device:
+                tensor = backend.follow(tensor, predictions)
+        given.append(tensor)
+    labels, *others = given
+    batch = Batch(labels, predictions, *others)
     # Where nothing can be left out, a pair (..., n) and (..., n, 1) is averaged as Keras does;
     # else the mean is over what is present.
     averages_rows = one_per_row and arguments.ignore_class is None and mask is None
@@ -154,6 +160,14 @@ def cast(values: Tensor, dtype: str) -> Tensor:
     return values if _name(values.dtype) == dtype else ops.cast(values, dtype)
 
 
+def _tensor(values: Any, dtype: str) -> Tensor:
+    """A tensor of this dtype."""
+    if isinstance(values, np.ndarray):
+        return ops.convert_to_tensor(values.astype(dtype), dtype=dtype)
+    return cast(values, dtype)
+
+
+@lru_cache
 def _name(dtype: Any) -> str:
     name: str = getattr(dtype, "name", None) or str(dtype)
     return name.removeprefix("torch.")
@@ -205,32 +219,15 @@ def _check_host_values(
             raise
 
 
-def _to_tensor(values: Any, dtype: str) -> Tensor:
-    if isinstance(values, np.ndarray):
-        return ops.convert_to_tensor(values.astype(dtype), dtype=dtype)
-    return cast(values, dtype)
-
-
-def _beside(predictions: Tensor, values: Any, dtype: str) -> Tensor | None:
-    """A tensor of this dtype on the device of the predictions; `None` as it is."""
-    return None if values is None else backend.follow(_to_tensor(values, dtype), predictions)
-
-
-def _one_per_row(true_shape: Any, pred_shape: Any, axis: int) -> bool:
-    """Whether labels (batch, ..., n) come with predictions (batch, ..., n, 1) over the last axis.
-
-    Then each prediction has one label. Keras squeezes the predictions instead, so that n becomes
-    the axis of the labels: without missing labels and masks the mean is the same.
-    """
-    rank = len(pred_shape)
-    ranks_fit = len(true_shape) == rank - 1 >= 2
-    return ranks_fit and pred_shape[-1] == 1 and axis in (-1, rank - 1)
-
-
 def _align(
-    y_true: Any, y_pred: Any, mask: Any, one_per_row: bool, rank_1_is_batch: bool
-) -> tuple[Any, Any, Any]:
-    """Labels and predictions (and their mask) in one shape, of rank 2 or more for classes."""
+    y_true: Any, y_pred: Any, mask: Any, axis: int, rank_1_is_batch: bool
+) -> tuple[Any, Any, Any, bool]:
+    """Labels, predictions and their mask in one shape; and whether there is one label per row.
+
+    That is so where labels (batch, ..., n) come with predictions (batch, ..., n, 1) over the last
+    axis. Keras squeezes the predictions there, so that n becomes the axis of the labels; without
+    missing labels and masks the mean is the same.
+    """
     true_shape, pred_shape = y_true.shape, y_pred.shape
     true_rank, pred_rank = len(true_shape), len(pred_shape)
     if true_rank == 0 or pred_rank == 0:
@@ -239,6 +236,9 @@ def _align(
             f"y_true.shape={tuple(y_true.shape)}, y_pred.shape={tuple(y_pred.shape)}. "
             "Put a single prediction into a list."
         )
+    one_per_row = (
+        true_rank == pred_rank - 1 >= 2 and pred_shape[-1] == 1 and axis in (-1, pred_rank - 1)
+    )
     if one_per_row:
         y_true = _expand(y_true, -1)
     elif true_rank == pred_rank + 1 and true_shape[-1] == 1:
@@ -257,7 +257,7 @@ def _align(
         y_true, y_pred = _expand(y_true, -1), _expand(y_pred, -1)
     if not _fits(y_true.shape, y_pred.shape):
         raise ValueError(_faults.shape_fault(true_shape, pred_shape))
-    return y_true, y_pred, mask
+    return y_true, y_pred, mask, one_per_row
 
 
 def align_weight(name: str, weight: Any, shape: Any, axis: int) -> Any:
@@ -269,7 +269,7 @@ def align_weight(name: str, weight: Any, shape: Any, axis: int) -> Any:
             aligned = _expand(aligned, 0)
     elif weight_rank < rank:
         samples = shape[0] if axis % rank else shape[1]  # Axis 0 may be that of the labels.
-        if not _fits(weight.shape[:1], (samples,)):
+        if weight.shape[0] != samples and None not in (weight.shape[0], samples):
             raise ValueError(_faults.weight_fault(name, weight.shape, shape))
         for _ in range(rank - 1 - weight_rank):
             aligned = _expand(aligned, -1)
@@ -280,9 +280,7 @@ def align_weight(name: str, weight: Any, shape: Any, axis: int) -> Any:
 
 
 def _along_axis(name: str, factors: Factors, shape: Any, axis: int) -> Any:
-    """One number, or one per label, broadcast to the predictions: an array, a tensor or `None`."""
-    if factors is None:
-        return None
+    """One number, or one per label, broadcast to the predictions: an array or a tensor."""
     if isinstance(factors, (float, np.ndarray)):
         aligned = np.asarray(factors)
     else:  # A variable or a tensor, read now.

@@ -13,7 +13,7 @@ from keras import ops
 from keras_bce._backend import backend
 from keras_bce._faults import LABEL_LIMITS
 from keras_bce._pointwise import Pointwise, losses
-from keras_bce._prepare import Batch, Reading, cast
+from keras_bce._prepare import Batch, Reading
 from keras_bce._typing import Reduction, Tensor
 
 
@@ -82,14 +82,16 @@ def _is_uniform(batch: Batch, axis: int) -> bool:
 
 def _of_uniform_samples(batch: Batch, loss: Pointwise, reading: Reading) -> Samples:
     means = _losses(batch, loss, reading, reading.axis)
-    weights = _one_each(batch.weights, reading.axis, means)
-    counted = _one_each(batch.present, reading.axis, means)
+    weights, counted = batch.weights, batch.present
+    if weights is not None:
+        weights = _one_each(weights, reading.axis, means)
+    if counted is not None:
+        counted = _one_each(counted, reading.axis, means)
     return Samples(means if weights is None else means * weights, weights, counted)
 
 
-def _one_each(values: Tensor | None, axis: int, samples: Tensor) -> Tensor | None:
-    if values is None:
-        return None
+def _one_each(values: Tensor, axis: int, samples: Tensor) -> Tensor:
+    """For each sample the one value that it has along `axis`."""
     return ops.broadcast_to(ops.squeeze(values, axis), ops.shape(samples))
 
 
@@ -107,7 +109,9 @@ def _of_any_samples(batch: Batch, loss: Pointwise, reading: Reading) -> Samples:
 
 
 def _losses(batch: Batch, loss: Pointwise, reading: Reading, mean_over: int | None) -> Tensor:
-    labels = loss.smoothed(batch.labels)
+    labels = batch.labels
+    if loss.smoothing is not None:
+        labels = loss.smoothed(labels)
     return losses(loss, reading.link, labels, batch.predictions, batch.pos_weight, mean_over)
 
 
@@ -133,8 +137,8 @@ def reduced(
 ) -> Tensor:
     """One number from a batch, or with the reduction `None` (or `"none"`) one for each sample."""
     samples = per_sample(exclude(batch, reading), loss, reading)
-    value = backend.positive_zero(_reduce(samples, reduction))
-    return cast(value / replicas if replicas > 1 else value, dtype)
+    value = _reduce(samples, reduction)
+    return backend.result(value / replicas if replicas > 1 else value, dtype)
 
 
 def _reduce(samples: Samples, reduction: Reduction) -> Tensor:

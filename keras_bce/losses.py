@@ -146,7 +146,7 @@ class BinaryCrossentropy(PointwiseLoss):
         arguments = Arguments(
             from_logits, label_smoothing, axis, pos_weight, label_weights, ignore_class
         )
-        loss = Crossentropy(smoothing=arguments.label_smoothing)
+        loss = Crossentropy(smoothing=arguments.label_smoothing or None)
         super().__init__(loss, arguments, reduction, name, dtype)
 
 
@@ -210,7 +210,7 @@ class BinaryFocalCrossentropy(PointwiseLoss):
         loss = FocalCrossentropy(
             self.gamma,
             self.alpha if self.apply_class_balancing else None,
-            smoothing=arguments.label_smoothing,
+            smoothing=arguments.label_smoothing or None,
         )
         super().__init__(loss, arguments, reduction, name, dtype)
 
@@ -280,7 +280,7 @@ class AsymmetricBinaryCrossentropy(PointwiseLoss):
         arguments = Arguments(
             from_logits, label_smoothing, axis, pos_weight, label_weights, ignore_class
         )
-        smoothing = arguments.label_smoothing
+        smoothing = arguments.label_smoothing or None
         loss: Pointwise = Crossentropy(smoothing=smoothing)
         # With all three 0 it is cross-entropy, to the last digit.
         if self.gamma_pos or self.gamma_neg or self.clip:

@@ -31,9 +31,6 @@ class Backend(Protocol):
     def ones_like(self, x: Tensor, /) -> Tensor:
         """Ones on the device of `x`; Keras's are on the default device."""
 
-    def positive_zero(self, x: Tensor, /) -> Tensor:
-        """`x`, with 0.0 in the place of -0.0, and the derivative of `x`."""
-
     def at_least(self, x: Tensor, low: float, /) -> Tensor:
         """The larger of both; NaN stays NaN."""
 
@@ -98,6 +95,9 @@ class Backend(Protocol):
 
     def compiled_update(self, function: Callable[..., Tensor], /) -> Callable[..., Tensor]:
         """The same for a function that nothing differentiates."""
+
+    def result(self, x: Tensor, dtype: str, /) -> Tensor:
+        """`x` in this dtype, with 0.0 in the place of -0.0, and the derivative of `x`."""
 
     def exact_sum(self, values: Tensor, axis: Axis = None, /) -> Any:
         """A sum with more digits than float32 has, for `add_exactly`."""

@@ -68,9 +68,9 @@ def divide_no_nan(x: Tensor, size: Tensor) -> Tensor:
     return jnp.where(empty, 0.0, x) / jnp.where(empty, 1.0, size)
 
 
-def positive_zero(x: Tensor) -> Tensor:
+def result(x: Tensor, dtype: str) -> Tensor:
     # XLA may simplify `x + 0.0` to `x`.
-    return x + jnp.where(x == 0.0, 0.0, -0.0)
+    return (x + jnp.where(x == 0.0, 0.0, -0.0)).astype(dtype)
 
 
 def _nan_unless(possible: Tensor, values: Tensor) -> Tensor:

@@ -216,10 +216,10 @@ def _graph(
     return tf.function(graph, autograph=False).get_concrete_function(*signature)
 
 
-def positive_zero(x: Tensor) -> Tensor:
-    # TensorFlow takes `x + 0.0` for `x`.
+def result(x: Tensor, dtype: str) -> Tensor:
+    # TensorFlow may simplify `x + 0.0` to `x`.
     zero = tf.zeros_like(x)
-    return x + where(x == 0.0, zero, -zero)
+    return tf.cast(x + where(x == 0.0, zero, -zero), dtype)
 
 
 def _nan_unless(possible: Tensor, values: Tensor) -> Tensor:
@@ -276,7 +276,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
                 # XLA fuses all elementwise operations into one loop; a reduction is another.
                 value = tf.reduce_mean(at.value, axis)
             else:
-                value = _common.mean_of(at, lambda term: tf.reduce_mean(term, axis))
+                value = at.mean(lambda term: tf.reduce_mean(term, axis))
             slope, label_slope = at.slope, at.label_slope
 
             def gradient(upstream: Tensor) -> Any:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -66,8 +67,8 @@ def divide_no_nan(x: Tensor, size: Tensor) -> Tensor:
     return x / size.masked_fill(size.logical_not(), torch.inf)
 
 
-def positive_zero(x: Tensor) -> Tensor:
-    return x + 0.0
+def result(x: Tensor, dtype: str) -> Tensor:
+    return (x + 0.0).to(getattr(torch, dtype))
 
 
 def _nan_unless(possible: Tensor, values: Tensor) -> Tensor:
@@ -173,9 +174,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
     def losses(
         loss: Any, link: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
     ) -> Tensor:
-        def at(y: Tensor, prediction: Tensor, pos_weight: Any) -> Any:
-            return formula(loss, link, y, prediction, pos_weight)
-
+        at = partial(formula, loss, link)
         if torch.is_grad_enabled():
             return _Differentiable.apply(at, y, prediction, pos_weight, axis)
         return _value(at, y, prediction, pos_weight, axis)
@@ -191,7 +190,7 @@ def _value(at: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | 
             return value if axis is None else value.mean(axis)
         if axis is None or y.shape[axis] == 1:
             return losses.value if axis is None else losses.value.squeeze(axis)
-        return _common.mean_of(losses, lambda term: term.mean(axis))
+        return losses.mean(partial(torch.mean, dim=axis))
 
     return _in_blocks(value, axis, y, prediction, pos_weight)
 

@@ -82,7 +82,7 @@ class BinaryCrossentropy(ShowsArguments, SumsMetric):
         )
         self.label_names = _arguments.label_names(label_names)
         super().__init__(name, dtype, arguments, size=2 + 2 * len(self.label_names or ()))
-        self._loss = Crossentropy(smoothing=arguments.label_smoothing)
+        self._loss = Crossentropy(smoothing=arguments.label_smoothing or None)
         self._direction = "down"
 
     def _updated(self, state: Tensor, batch: Batch, reading: Reading) -> Tensor:
