@@ -232,7 +232,8 @@ def test_padded_steps_do_not_count_whatever_the_rank_of_the_labels():
             assert float(to_numpy(ours(y, outputs))) == pytest.approx(expected, rel=1e-5)
         ours = trained(compiled(seeded(tagger), keras_bce), tokens, y, batch_size=16)
         assert ours["history"]["loss"][0] == pytest.approx(expected, rel=1e-5)
-        close(ours, theirs)
+        if not keras.__version__.startswith("3.10."):  # Where padded steps count in Keras's loss.
+            close(ours, theirs)
 
 
 def test_a_decoder_trains_on_resized_images_that_overshoot():
@@ -291,7 +292,8 @@ def test_outputs_in_a_dictionary_give_the_same_history():
     def program(library):
         inputs = keras.Input((6,))
         hidden = layers.Dense(8, "tanh")(inputs)
-        outputs = {"tags": layers.Dense(3)(hidden), "spam": layers.Dense(1, "sigmoid")(hidden)}
+        tags = layers.Dense(3, name="tags")(hidden)
+        outputs = {"tags": tags, "spam": layers.Dense(1, "sigmoid", name="spam")(hidden)}
         model = keras.Model(inputs, outputs)
         loss, metric = library.losses.BinaryCrossentropy, library.metrics.BinaryCrossentropy
         model.compile(

@@ -240,8 +240,8 @@ def clipped(p: Tensor, limits: Limits) -> Tensor:
     low, high = limits
 
     def mended() -> Tensor:
-        possible = _nan_unless(tf.logical_and(p >= low, p <= high), p)
-        return tf.clip_by_value(possible, 0.0, 1.0)
+        # Last, since XLA may clip NaN to 0.
+        return _nan_unless(tf.logical_and(p >= low, p <= high), tf.clip_by_value(p, 0.0, 1.0))
 
     return _unless_all_within(p, 1.0, mended)
 
