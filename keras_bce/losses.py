@@ -298,6 +298,7 @@ class AsymmetricBinaryCrossentropy(PointwiseLoss):
         }
 
 
+@_register
 def binary_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -334,6 +335,7 @@ def binary_crossentropy(
     return loss.each_sample(y_true, y_pred)
 
 
+@_register
 def binary_focal_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -370,6 +372,7 @@ def binary_focal_crossentropy(
     return loss.each_sample(y_true, y_pred)
 
 
+@_register
 def asymmetric_binary_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from differentiation import BACKEND
-from instances import LOSSES, METRICS, batch
+from instances import FUNCTIONS, LOSSES, METRICS, batch
 
 TESTS = Path(__file__).parent
 
@@ -77,6 +77,13 @@ def test_a_keras_file_keeps_every_argument(tmp_path, kind):
     compiled = {m.name: m for m in model.metrics[1].metrics}
     for metric in metrics:
         assert compiled[metric.name].get_config() == metric.get_config()
+
+
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS)
+def test_a_function_as_loss_is_not_taken_for_that_of_keras(tmp_path, function):
+    path = tmp_path / "model.keras"
+    saved_model(path, function, [])
+    assert keras.saving.load_model(path).loss is function
 
 
 def test_pickles_cross_backends(tmp_path):
