@@ -1,19 +1,17 @@
-"""Files that version 0.1.0 wrote load with the code at hand, and give the numbers of then."""
+"""Models that version 0.1.0 saved load with this version, and evaluate to the same numbers."""
 
 import json
-import pickle
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from instances import numbers
 
 import keras_bce
 
 SAVED = Path(__file__).parent / "saved"
 EXPECTED = json.loads((SAVED / "expected.json").read_text())
-MODELS, PICKLES = EXPECTED["models"], EXPECTED["pickles"]
+MODELS = EXPECTED["models"]
 
 #: How far results may be from those recorded, by the dtype they were rounded to. Two numbers that
 #: nearly agree may be rounded to neighbours, and these are an epsilon apart at most.
@@ -64,7 +62,6 @@ def load(name):
 
 def test_every_file_is_tested():
     assert {path.stem for path in SAVED.glob("*.keras")} == set(MODELS)
-    assert {path.stem for path in SAVED.glob("*.pickle")} == set(PICKLES)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -101,31 +98,3 @@ def test_a_saved_model_can_be_trained_further(name):
         after = keras.ops.convert_to_numpy(variable)
         assert np.isfinite(after).all()
         assert (after != value).any()
-
-
-def unpickled(name):
-    return pickle.loads((SAVED / f"{name}.pickle").read_bytes())
-
-
-@pytest.mark.parametrize("name", PICKLES)
-def test_a_pickled_metric_has_seen_what_it_had(name):
-    metric, saved = unpickled(name), PICKLES[name]
-    assert_is(metric, keras_bce.metrics, saved["metric"])
-    assert_recorded(numbers(metric.result()), saved["results"])
-
-
-@pytest.mark.parametrize("name", PICKLES)
-def test_a_pickled_metric_goes_on(name):
-    """All results are means or ratios: to see the same batch once more changes none of them."""
-    metric, saved = unpickled(name), PICKLES[name]
-    metric.update_state(labels(saved["missing"]), array("logits"), array("weights"))
-    assert_recorded(numbers(metric.result()), saved["results"])
-
-
-# Around a metric of Keras's own, `FromLogits` cannot be merged.
-@pytest.mark.parametrize("name", sorted(PICKLES.keys() - {"from_logits"}))
-def test_pickled_metrics_merge(name):
-    metric, saved = unpickled(name), PICKLES[name]
-    total = type(metric).from_config(metric.get_config())
-    total.merge_state([metric, unpickled(name)])
-    assert_recorded(numbers(total.result()), saved["results"])

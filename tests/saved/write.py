@@ -1,4 +1,4 @@
-"""Writes what version 0.1.0 of keras_bce saved: the models and pickled metrics in this directory.
+"""Writes the models in this directory, which version 0.1.0 of keras_bce saved.
 
 Users have such files, and every later version must read them. They are not to be written anew
 with later code; only 0.1.0 makes them, from a checkout of its commit in OLD, with the oldest
@@ -16,7 +16,6 @@ what 0.1.0 gave.
 
 import json
 import pathlib
-import pickle
 
 import keras
 import numpy as np
@@ -38,7 +37,6 @@ def data(samples=16):
         "labels": generator.integers(0, 2, (samples, 3)).tolist(),
         "known": (generator.random((samples, 3)) < 0.8).tolist(),
         "weights": generator.uniform(0, 2, samples).round(2).tolist(),
-        "logits": generator.normal(0, 2, (samples, 3)).round(2).tolist(),
     }
 
 
@@ -142,25 +140,6 @@ def models(inputs):
     return found
 
 
-def pickles(inputs):
-    """Writes a metric of each class that has seen a batch."""
-    found = {}
-    x, w = (np.array(inputs[k], "float32") for k in ("logits", "weights"))
-    for kind, make in metric_pairs().items():
-        missing = None if kind == "from_logits" else -1.0
-        metric = make("pickled", "float32")
-        metric.update_state(labels(inputs, missing), x, w)
-        (HERE / f"{kind}.pickle").write_bytes(pickle.dumps(metric, protocol=4))
-        result = metric.result()
-        results = result if isinstance(result, dict) else {"result": result}
-        found[kind] = {
-            "missing": missing,
-            "metric": described(metric),
-            "results": by_dtype(results, {"pickled": "float32", "result": "float32"}),
-        }
-    return found
-
-
 def main():
     if keras_bce.__version__ != "0.1.0":
         raise SystemExit(f"Only 0.1.0 writes these files; this is {keras_bce.__version__}.")
@@ -173,7 +152,6 @@ def main():
         },
         "inputs": inputs,
         "models": models(inputs),
-        "pickles": pickles(inputs),
     }
     (HERE / "expected.json").write_text(json.dumps(expected, indent=1) + "\n")
 
