@@ -54,12 +54,14 @@ def test_gradients_with_respect_to_predictions_and_labels(kind, from_logits):
     np.testing.assert_allclose(y_slope, differences(lambda y: f(y, tensor(x)), y), atol=2e-3)
 
 
+@pytest.mark.parametrize("mode", ["eager", "the loss alone compiled"])
 @pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
 @pytest.mark.parametrize("kind", KINDS)
-def test_second_derivatives(kind, from_logits):
+def test_second_derivatives(kind, from_logits, mode):
     y, x = soft_batch(from_logits)
     weights = np.random.default_rng(1).normal(size=x.shape).astype("float32")
     f = function(kind, from_logits)
+    f = f if mode == "eager" else compiled(f)
 
     def of_predictions(x):
         return f(tensor(y), x)

@@ -63,25 +63,15 @@ def minus_abs(x: Tensor) -> Tensor:
 
 def sigmoid_minus_abs(x: Tensor) -> Tensor:
     if _in_xla():
-        return _sigmoid_minus_abs(x)
+        return tf.sigmoid(minus_abs(x))
     # On CPUs `tf.sigmoid` is off by up to four epsilons.
     e = tf.exp(minus_abs(x))
     return e / (1.0 + e)
 
 
-@tf.custom_gradient
-def _sigmoid_minus_abs(x: Tensor) -> Any:
-    def gradient(upstream: Tensor) -> Tensor:
-        # Derived step by step it would be infinity times 0 for large logits.
-        r = _sigmoid_minus_abs(x)
-        return with_sign(upstream * r * (r - 1.0), x)
-
-    return 1.0 / (1.0 + tf.exp(tf.abs(x))), gradient
-
-
 def softplus_minus_abs(x: Tensor) -> Tensor:
-    # XLA computes what both need once; for TensorFlow it is one pass over memory more.
-    return -log1m(_sigmoid_minus_abs(x)) if _in_xla() else tf.math.log1p(tf.exp(minus_abs(x)))
+    # XLA computes once what both need; for TensorFlow it is one pass over memory more.
+    return -log1m(sigmoid_minus_abs(x)) if _in_xla() else tf.math.log1p(tf.exp(minus_abs(x)))
 
 
 def step(x: Tensor) -> Tensor:
