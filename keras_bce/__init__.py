@@ -1,7 +1,7 @@
 """Binary cross-entropy for Keras 3: losses and metrics for binary and multi-label models."""
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from keras_bce import losses, metrics
 from keras_bce.balance import balanced_pos_weight
@@ -22,11 +22,14 @@ __all__ = [
 #: Modules that are imported on first use.
 _LAZY = ("plotting", "reference")
 
+if TYPE_CHECKING:
+    from keras_bce import plotting, reference
+else:
 
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in _LAZY:
+            return importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -67,6 +67,7 @@ class PointwiseLoss(ShowsArguments, keras.losses.Loss):
         return reduced(batch, self._loss, reading, reduction, result_dtype(self.dtype), replicas)
 
     def get_config(self) -> dict[str, Any]:
+        """The arguments, from which `from_config` makes an equal object."""
         return {**super().get_config(), "dtype": self.dtype, **self._arguments.get_config()}
 
 
@@ -101,6 +102,7 @@ class SymbolicLoss(keras.Operation):
         return keras.KerasTensor(shape, keras.backend.standardize_dtype(small.dtype))
 
     def get_config(self) -> dict[str, Any]:
+        """The arguments, from which `from_config` makes an equal object."""
         return {
             "loss": keras.saving.serialize_keras_object(self.loss),
             "as_function": self.as_function,

@@ -133,7 +133,7 @@ class Crossentropy(Pointwise):
     def terms(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         link = self.link
         if isinstance(link, Logits):
-            against = backend.multiply_no_nan(link.x, self._against)
+            against = backend.multiply_no_nan(link.x, self._against(link))
             rest = backend.softplus_minus_abs(link.x)
             return (against, rest if self.pos_weight is None else self._both * rest), ()
         return (self._minus_negative * link.log_q,), (self.positive * link.log_p,)
@@ -143,7 +143,7 @@ class Crossentropy(Pointwise):
         link = self.link
         if isinstance(link, Logits):
             r = link.signed_r
-            return self._against - (r if self.pos_weight is None else self._both * r)
+            return self._against(link) - (r if self.pos_weight is None else self._both * r)
         negative = self._minus_negative / link.minus_q_above_floor
         return negative - self.positive / link.p_above_floor
 
@@ -159,9 +159,8 @@ class Crossentropy(Pointwise):
         # With this sign, value and slope share it where both are compiled together.
         return self.y - 1.0
 
-    @cached_property
-    def _against(self) -> Tensor:
-        step = backend.step(self.link.x)
+    def _against(self, link: Logits) -> Tensor:
+        step = backend.step(link.x)
         if self.pos_weight is None:
             return step - self.y
         return step * self.negative - (1.0 - step) * self.positive
@@ -361,5 +360,5 @@ class AsymmetricCrossentropy(Pointwise):
         link = self.link
         if is_zero(self.clip):
             return link.p_slope, link.log_q_slope
-        m_slope = backend.where(link.p > self.clip, link.p_slope, 0.0)
+        m_slope = link.p_slope * ops.cast(link.p > self.clip, link.p.dtype)
         return m_slope, -m_slope / backend.at_most(link.q + self.clip, 1.0)

@@ -215,6 +215,7 @@ class BinaryFocalCrossentropy(PointwiseLoss):
         super().__init__(loss, arguments, reduction, name, dtype)
 
     def get_config(self) -> dict[str, Any]:
+        """The arguments, from which `from_config` makes an equal object."""
         return {
             **super().get_config(),
             "apply_class_balancing": self.apply_class_balancing,
@@ -290,6 +291,7 @@ class AsymmetricBinaryCrossentropy(PointwiseLoss):
         super().__init__(loss, arguments, reduction, name, dtype)
 
     def get_config(self) -> dict[str, Any]:
+        """The arguments, from which `from_config` makes an equal object."""
         return {
             **super().get_config(),
             "gamma_pos": self.gamma_pos,

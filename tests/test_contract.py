@@ -176,3 +176,14 @@ def test_an_impossible_label_in_a_tensor_makes_the_metric_nan(cls, arguments):
     y, x = batch()
     y[2, 1] = 2.0
     assert np.isnan(list(numbers(cls(**arguments)(tensor(y), tensor(x))).values())).any()
+
+
+@pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
+@pytest.mark.parametrize("kind", FUNCTIONS)
+def test_functions_take_float64(kind, from_logits):
+    y, x = batch(from_logits=from_logits)
+    expected = to_numpy(FUNCTIONS[kind](tensor(y), tensor(x), from_logits=from_logits))
+    given = FUNCTIONS[kind](tensor(y, "float64"), tensor(x, "float64"), from_logits=from_logits)
+    # JAX has float64 only if it is set up to.
+    assert keras.backend.standardize_dtype(given.dtype) in ("float32", "float64")
+    np.testing.assert_allclose(to_numpy(given), expected, rtol=1e-5, atol=1e-7)

@@ -25,7 +25,8 @@ def where(condition: Tensor, x: Any, y: Any) -> Tensor:
     if tf.is_tensor(x) and tf.is_tensor(y):
         # `tf.where` allows for broadcasting, and takes twice as long.
         return tf.raw_ops.Select(condition=condition, x=x, y=y)
-    return tf.where(condition, x, y)
+    # Of two arguments TensorFlow converts the first one first, and a number to float32.
+    return tf.where(condition, tf.cast(x, y.dtype) if tf.is_tensor(y) else x, y)
 
 
 #: By graph, whether XLA will compile it.

@@ -94,6 +94,7 @@ class ProbabilityMetric(SumsMetric):
         super().__init__(name, dtype, arguments, size)
 
     def get_config(self) -> dict[str, Any]:
+        """The arguments, from which `from_config` makes an equal object."""
         return {
             **super().get_config(),
             "from_logits": self.from_logits,

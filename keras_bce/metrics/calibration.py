@@ -134,6 +134,7 @@ class ExpectedCalibrationError(ProbabilityMetric):
         return self._cast(divide(ops.sum(ops.abs(columns[2])), ops.sum(columns[0])))
 
     def get_config(self) -> dict[str, Any]:
+        """The arguments, from which `from_config` makes an equal object."""
         return {**super().get_config(), "num_bins": self.num_bins}
 
 

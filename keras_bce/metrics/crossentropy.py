@@ -104,6 +104,7 @@ class BinaryCrossentropy(ShowsArguments, SumsMetric):
         return {self.name: mean, **{name: each[i] for i, name in enumerate(names)}}
 
     def get_config(self) -> dict[str, Any]:
+        """The arguments, from which `from_config` makes an equal object."""
         return {
             **super().get_config(),
             **self._arguments.get_config(),

@@ -87,9 +87,11 @@ class FromLogits(PortableMetric):
         self.metric.merge_state([other.metric for other in metrics])
 
     def get_config(self) -> dict[str, Any]:
+        """The arguments, from which `from_config` makes an equal object."""
         return {"name": self.name, "metric": keras.saving.serialize_keras_object(self.metric)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> "FromLogits":
+        """A metric with the arguments that `get_config` gave."""
         metric = keras.saving.deserialize_keras_object(config["metric"])
         return cls(metric, name=config["name"])
