@@ -2,6 +2,7 @@
 
 import itertools
 import re
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -392,8 +393,9 @@ def test_data_without_end_is_read_until_a_fault_or_10_000_batches(endless, monke
     with pytest.raises(ValueError, match=r"the first in batch 4 at y_true\[7, 0\]=3.0"):
         keras_bce.check_inputs(endless(split(features(), labels(at={39: 3.0}))))
     stopped = r"^`check_inputs` found no fault in 12 batches, and stopped there\.$"
-    with pytest.warns(UserWarning, match=stopped):
+    with pytest.warns(UserWarning, match=stopped) as caught:
         keras_bce.check_inputs(endless(split(features(), labels())))
+    assert [Path(warning.filename) for warning in caught] == [Path(__file__)]
 
 
 @pytest.mark.parametrize("form", ["tf.data", "DataLoader", "PyDataset", "list"])
@@ -541,6 +543,35 @@ def test_tensors_of_another_backend_are_labels():
     for convert in (torch.tensor, tf.constant):
         with pytest.raises(ValueError, match=r"the first at y_true\[1\]=9"):
             keras_bce.check_inputs(convert([0, 9]))
+
+
+@pytest.mark.parametrize("convert", [np.float32, tensor])
+@pytest.mark.parametrize(
+    ("name", "limit"), [("y_true", -0.5), ("y_true", 1.5), ("y_pred", -0.01), ("y_pred", 1.01)]
+)
+def test_a_value_just_inside_of_a_limit_passes_and_one_just_outside_is_named(name, limit, convert):
+    def check(value):
+        values = {"y_true": [[1.0], [0.0]], "y_pred": [[0.5], [0.5]]}
+        values[name][1] = [value]
+        keras_bce.check_inputs(**{name: convert(array) for name, array in values.items()})
+
+    check(limit * 0.9999)
+    outside = np.float32(limit * 1.0001)
+    with pytest.raises(ValueError, match=rf"^`{name}`.* at {name}\[1, 0\]={outside}\. "):
+        check(outside)
+
+
+def test_large_and_small_numbers_in_tensors_are_read_as_they_are():
+    keras_bce.check_inputs(tensor([[1.0], [2049.0]]), ignore_class=2049)
+    refused(
+        "`y_true` must hold labels in [0, 1]. Received: 1 of 2 outside, the first at "
+        f"y_true[1, 0]=100000.0. {CLASSES}",
+        tensor([[1.0], [1e5]]),
+    )
+    weight = tensor([1e-9, 1e9])
+    keras_bce.check_inputs([(features(2), tensor([[1.0], [0.0]]), weight)])
+    with pytest.raises(ValueError, match=r"y_true\[0, 0\]=9\.0"):
+        keras_bce.check_inputs([(features(2), tensor([[9.0], [0.0]]), weight)])
 
 
 @pytest.mark.parametrize("model", [None, dense()], ids=["labels", "model"])

@@ -327,6 +327,32 @@ def test_check_inputs_accepts_what_losses_accept():
     keras_bce.check_inputs(np.zeros((0, 3)), np.zeros((0, 3)))
 
 
+def sparse_kinds():
+    """What makes a sparse or ragged tensor of an array, by the name of its type."""
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        ragged = tf.RaggedTensor.from_tensor
+        return {"SparseTensor": tf.sparse.from_dense, "RaggedTensor": lambda x: ragged(tensor(x))}
+    if BACKEND == "jax":
+        from jax.experimental import sparse
+
+        return {"BCOO": lambda x: sparse.BCOO.fromdense(tensor(x))}
+    return {}
+
+
+@pytest.mark.skipif(not sparse_kinds(), reason="Keras knows no sparse tensors here")
+@pytest.mark.parametrize("cls", [Bce, metrics.BinaryCrossentropy])
+@pytest.mark.parametrize("name", ["y_true", "y_pred", "sample_weight"])
+@pytest.mark.parametrize("kind", sparse_kinds())
+def test_sparse_and_ragged_tensors_are_refused_by_their_type(kind, name, cls):
+    arguments = {"y_true": [[1, 0]], "y_pred": [[0.5, 0.25]], "sample_weight": [[1.0, 0.0]]}
+    arguments[name] = sparse_kinds()[kind](np.array(arguments[name], "float32"))
+    message = f"`{name}` must be a dense tensor. Received: {name} of type {kind}. Make it dense"
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}"):
+        cls()(**arguments)
+
+
 def test_a_list_of_tensors_is_a_tensor():
     p = [tensor(0.5), tensor(0.25)]
     assert to_numpy(Bce()([1, 0], p)).item() == pytest.approx(

@@ -58,6 +58,17 @@ def test_expected_calibration_error(num_bins, samples):
     assert numbers(metric(y, given, weights))["result"] == pytest.approx(expected, rel=2e-6)
 
 
+def test_a_million_equal_predictions_in_one_batch_keep_their_calibration_error():
+    p = np.full(2**20, 0.7, "float32")
+    metric = metrics.ExpectedCalibrationError()
+    metric.update_state(np.zeros_like(p), p)
+    mean = float(p[0])
+    # What a float32 sum of 1024 terms may lose; one of a million terms is wrong in its 2nd digit.
+    error = 1024 * 2.0**-24
+    assert numbers(metric.result())["result"] == pytest.approx(mean, rel=error)
+    assert np.nanmax(metric.bins()["mean_prediction"]) == pytest.approx(mean, rel=error)
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 def test_expected_calibration_error_is_that_of_torchmetrics():
     torch = pytest.importorskip("torch")
@@ -307,3 +318,35 @@ def test_an_infinite_loss_makes_the_mean_infinite_and_stays():
     assert numbers(metric.result()) == {"result": np.inf}
     metric.merge_state([metric])
     assert numbers(metric.result()) == {"result": np.inf}
+
+
+EACH = [
+    metrics.BinaryCrossentropy,
+    metrics.NormalizedEntropy,
+    metrics.CalibrationRatio,
+    metrics.ExpectedCalibrationError,
+]
+
+
+@pytest.mark.parametrize("cls", EACH)
+def test_a_merged_metric_still_knows_what_is_too_small_for_float32_beside_the_rest(cls):
+    """A weight of 2**24 on both sides of the merge is taken back: what is left are six samples."""
+    light = [0, 1, 1], [0.125, 0.75, 0.25]
+    merged, other = cls(), cls()
+    for metric in (merged, other):
+        metric.update_state([1], [0.25], sample_weight=[2.0**24])
+        metric.update_state(*light)
+    merged.merge_state([other])
+    merged.update_state([1], [0.25], sample_weight=[-(2.0**25)])
+    assert numbers(merged.result()) == pytest.approx(numbers(cls()(*light)), rel=1e-5)
+
+
+def test_300_metrics_of_one_sample_still_count_when_merged_into_one_of_2_to_the_24():
+    total = metrics.BinaryCrossentropy(from_logits=True)
+    total.update_state([[0.0]], [[0.0]], sample_weight=[2.0**24])
+    for _ in range(300):
+        one = metrics.BinaryCrossentropy(from_logits=True)
+        one.update_state([[0.0]], [[1000.0]])
+        total.merge_state([one])
+    expected = (2**24 * np.log(2) + 300 * 1000) / (2**24 + 300)
+    assert numbers(total.result())["result"] == pytest.approx(expected, rel=1.5e-7)

@@ -29,6 +29,27 @@ def test_a_reliability_diagram_shows_the_bins(plt):
     assert plotting.reliability_diagram(metric, ax=drawn) is drawn
 
 
+def test_the_points_of_a_reliability_diagram_grow_with_the_weight_of_their_bins():
+    metric = metrics.ExpectedCalibrationError(num_bins=4)
+    weight = np.array([1.0, 2.0, 6.0])
+    metric.update_state([0, 1, 1], [0.1, 0.3, 0.9], sample_weight=weight)
+    (points,) = plotting.reliability_diagram(metric).collections
+    areas = points.get_sizes()
+    np.testing.assert_allclose(points.get_offsets(), [[0.1, 0], [0.3, 1], [0.9, 1]], rtol=1e-6)
+    growth = np.diff(areas) / np.diff(weight)
+    assert growth[0] == pytest.approx(growth[1])
+    assert growth[0] > 0
+    # In proportion, but for what keeps a point of almost no weight visible.
+    assert areas == pytest.approx(areas[2] * weight / weight[2], abs=0.05 * areas[2])
+
+
+def test_the_axes_of_a_reliability_diagram_say_what_they_show():
+    metric = metrics.ExpectedCalibrationError()
+    metric.update_state([0, 1], [0.1, 0.9])
+    ax = plotting.reliability_diagram(metric)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted probability", "observed frequency")
+
+
 def test_a_reliability_diagram_needs_data():
     with pytest.raises(ValueError, match="Received: a metric without any"):
         plotting.reliability_diagram(metrics.ExpectedCalibrationError())

@@ -113,7 +113,7 @@ def test_an_impossible_label_shows_as_nan_in_the_first_loss(data):
     assert np.isnan(history["loss"][0])
 
 
-def test_label_names_show_in_the_logs_and_early_stopping_knows_every_direction():
+def test_label_names_show_in_the_logs_and_early_stopping_knows_which_way_is_better():
     y = np.array([[1, 0], [0, 1], [1, 1], [0, 0]] * 8, "float32")
     x = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
     model = keras.Sequential([keras.layers.Input((4,)), keras.layers.Dense(2)])
@@ -123,12 +123,21 @@ def test_label_names_show_in_the_logs_and_early_stopping_knows_every_direction()
         keras_bce.metrics.ExpectedCalibrationError(from_logits=True),
         keras_bce.metrics.CalibrationRatio(from_logits=True),
         keras_bce.metrics.FromLogits(keras.metrics.AUC(name="auc")),
+        keras_bce.metrics.FromLogits(keras.metrics.MeanSquaredError(name="mse")),
     ]
     model.compile("sgd", loss=keras_bce.losses.BinaryCrossentropy(True), metrics=metrics)
-    names = ["bce", "normalized_entropy", "expected_calibration_error"]
-    names += ["calibration_ratio", "auc"]
-    stops = [keras.callbacks.EarlyStopping(f"val_{name}", patience=5) for name in names]
+    lower_is_better = {
+        "val_bce": True,
+        "val_normalized_entropy": True,
+        "val_expected_calibration_error": True,
+        "val_calibration_ratio": True,
+        "val_auc": False,
+        "val_mse": True,
+    }
+    stops = [keras.callbacks.EarlyStopping(name, patience=5) for name in lower_is_better]
     history = model.fit(x, y, epochs=2, verbose=0, validation_data=(x, y), callbacks=stops).history
     assert {"bce", "bce_cat", "bce_dog", "val_bce_dog"} <= set(history)
     pooled = (history["val_bce_cat"][-1] + history["val_bce_dog"][-1]) / 2
     assert history["val_bce"][-1] == pytest.approx(pooled, rel=1e-6)
+    known = {stop.monitor: bool(stop.monitor_op(1.0, 2.0)) for stop in stops}
+    assert known == lower_is_better

@@ -193,3 +193,16 @@ def test_a_sample_that_is_wholly_missing_changes_nothing():
         loss = losses.BinaryCrossentropy(from_logits=True, ignore_class=-1, reduction=reduction)
         more = loss(np.vstack([y, -np.ones((1, L))]), np.vstack([x, np.ones((1, L))]))
         assert float(to_numpy(more)) == pytest.approx(float(to_numpy(loss(y, x))), rel=1e-6)
+
+
+@pytest.mark.parametrize("cls", [losses.BinaryCrossentropy, metrics.BinaryCrossentropy])
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_a_mask_goes_along_when_predictions_lose_a_last_axis_of_1(cls, rank):
+    y, x, elements = case()
+    mask = {1: np.arange(N) % 3 != 1, 2: np.arange(N * L).reshape(N, L) % 4 != 1}
+    mask[3] = mask[2][..., None]
+    present = np.broadcast_to(mask[rank].reshape(N, -1), (N, L))
+    given = cls(from_logits=True, axis=1)(y, masked(tensor(x[..., None]), mask[rank]))
+    reduction = "metric" if cls is metrics.BinaryCrossentropy else "sum_over_batch_size"
+    weights = np.ones((N, L))
+    check(given, elements, weights, present, reduction)
