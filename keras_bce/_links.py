@@ -1,6 +1,7 @@
 """Links: how a prediction states the probability of its label, for logits and probabilities.
 
-A link is a hashable description; `at` binds it to a tensor of predictions. Writing `p` for
+A link is a hashable description; `at` binds it to predictions that are possible, `checked` to
+any. Writing `p` for
 the probability of the label 1 and `q = 1 - p`, a bound link has
 
 - `p` and `q`, `log_p` and `log_q`;
@@ -43,7 +44,11 @@ class Logits:
     x: Tensor = field(init=False, repr=False, compare=False)
 
     def at(self, x: Tensor) -> "Logits":
+        """The link of these logits."""
         return bound(self, x=x)
+
+    #: Of logits only NaN is impossible, and makes everything NaN.
+    checked = at
 
     @cached_property
     def step(self) -> Tensor:
@@ -103,8 +108,8 @@ class Probabilities:
 
     The logarithms are bounded as Keras's are: `log_p` by `log(epsilon)`, -16.118, and `log_q` by
     `log(1 - float32(1 - epsilon))`, -15.942. The bounds do not cut the slopes, so that a
-    saturated prediction on the wrong side still learns. A probability outside of
-    `PROBABILITY_LIMITS` becomes NaN; between these limits and [0, 1] it counts as 0 or 1.
+    saturated prediction on the wrong side still learns. `checked` makes a probability outside of
+    `PROBABILITY_LIMITS` NaN; between these limits and [0, 1] it counts as 0 or 1.
 
     Args:
         epsilon: That of `keras.config.epsilon()`.
@@ -117,7 +122,12 @@ class Probabilities:
     p: Tensor = field(init=False, repr=False, compare=False)
 
     def at(self, p: Tensor) -> "Probabilities":
-        return bound(self, p=backend.clipped(p, PROBABILITY_LIMITS))
+        """The link of these probabilities, which are in [0, 1]."""
+        return bound(self, p=p)
+
+    def checked(self, p: Tensor) -> "Probabilities":
+        """The link of any numbers: NaN for impossible probabilities."""
+        return self.at(backend.clipped(p, PROBABILITY_LIMITS))
 
     @cached_property
     def q(self) -> Tensor:

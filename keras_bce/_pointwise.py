@@ -98,11 +98,21 @@ class Pointwise:
 
 @backend.differentiable
 def losses(
-    loss: Pointwise, link: Link, y: Tensor, prediction: Tensor, pos_weight: Tensor | None
+    loss: Pointwise,
+    link: Link,
+    y: Tensor,
+    prediction: Tensor,
+    pos_weight: Tensor | None,
+    checked: bool = False,
 ) -> Pointwise:
-    """The loss at each prediction; NaN where a label or a prediction is impossible."""
-    y = backend.within(y, LABEL_LIMITS)
-    return bound(loss, y=y, link=link.at(prediction), pos_weight=pos_weight)
+    """The loss at each prediction; NaN where a label or a prediction is impossible.
+
+    With `checked`, all labels are known to be possible, and probabilities to be in [0, 1].
+    """
+    if checked:
+        return bound(loss, y=y, link=link.at(prediction), pos_weight=pos_weight)
+    y, link = backend.within(y, LABEL_LIMITS), link.checked(prediction)
+    return bound(loss, y=y, link=link, pos_weight=pos_weight)
 
 
 def is_zero(number: float | Tensor) -> bool:

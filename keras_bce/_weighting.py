@@ -123,7 +123,7 @@ def weights_or_ones(batch: Batch) -> Tensor:
 
 def probabilities(batch: Batch, reading: Reading) -> tuple[Tensor, Tensor]:
     """The probability that each prediction states, and the labels; NaN where impossible."""
-    return reading.link.at(batch.predictions).p, backend.within(batch.labels, LABEL_LIMITS)
+    return reading.link.checked(batch.predictions).p, backend.within(batch.labels, LABEL_LIMITS)
 
 
 @backend.compiled

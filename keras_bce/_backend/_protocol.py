@@ -75,8 +75,8 @@ class Backend(Protocol):
         """Gives a pointwise loss its own derivatives, in the manner of `jax.custom_jvp`.
 
         Args:
-            formula: `formula(loss, link, y, prediction, pos_weight)` gives an object with
-                `value`, `slope` and `label_slope`; see `_pointwise.losses`.
+            formula: `formula(loss, link, y, prediction, pos_weight, checked=False)` gives an
+                object with `value`, `slope` and `label_slope`; see `_pointwise.losses`.
 
         Returns:
             `losses(loss, link, y, prediction, pos_weight, axis)`: the value, averaged over `axis`

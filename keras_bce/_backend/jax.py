@@ -211,26 +211,26 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
     def losses(
         loss: Any, link: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
     ) -> Tensor:
-        def reduce(values: Tensor) -> Tensor:
-            return values if axis is None else jnp.mean(values, axis)
+        def at(y: Tensor, prediction: Tensor, constants: Any) -> tuple[Any, Tensor]:
+            numbers, pos_weight = constants
+            losses = formula(replace(loss, **numbers), link, y, prediction, pos_weight)
+            # A selection last: without it XLA moves the formula into its loop over the reduction,
+            # where exponentials and logarithms are not vectorised on CPUs.
+            value = _nan_unless(losses.y == losses.y, losses.value)
+            return losses, value if axis is None else jnp.mean(value, axis)
 
         @jax.custom_jvp
         def value(y: Tensor, prediction: Tensor, constants: Any) -> Tensor:
-            return reduce(at(y, prediction, constants).value)
-
-        def at(y: Tensor, prediction: Tensor, constants: Any) -> Any:
-            numbers, pos_weight = constants
-            return formula(replace(loss, **numbers), link, y, prediction, pos_weight)
+            return at(y, prediction, constants)[1]
 
         def jvp(primals: Any, tangents: Any) -> tuple[Tensor, Tensor]:
             y_tangent, prediction_tangent, _ = tangents
-            losses = at(*primals)
-            value = reduce(losses.value)
+            losses, value = at(*primals)
             tangent = jnp.zeros_like(value)
-            if not isinstance(prediction_tangent, SymbolicZero):
-                tangent += reduce(losses.slope * prediction_tangent)
-            if not isinstance(y_tangent, SymbolicZero):
-                tangent += reduce(losses.label_slope * y_tangent)
+            for slope, direction in (("slope", prediction_tangent), ("label_slope", y_tangent)):
+                if not isinstance(direction, SymbolicZero):
+                    rate = getattr(losses, slope) * direction
+                    tangent += rate if axis is None else jnp.mean(rate, axis)
             # NaN wherever the value is NaN.
             return value, tangent * (1.0 + at_most(at_least(value, 0.0), 0.0))
 

@@ -174,7 +174,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
     def losses(
         loss: Any, link: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
     ) -> Tensor:
-        at = partial(formula, loss, link)
+        at = _At(partial(formula, loss, link))
         if torch.is_grad_enabled():
             return _Differentiable.apply(at, y, prediction, pos_weight, axis)
         return _value(at, y, prediction, pos_weight, axis)
@@ -182,9 +182,30 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
     return losses
 
 
-def _value(at: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None) -> Tensor:
+class _At:
+    """A formula, and whether all values that it was evaluated at so far are known to be possible.
+
+    Then the backward pass need not look at them again.
+    """
+
+    def __init__(self, formula: Callable[..., Any]) -> None:
+        self.formula = formula
+        self.all_possible = True
+
+    def value(self, y: Tensor, prediction: Tensor, pos_weight: Any) -> Any:
+        losses = self.formula(y, prediction, pos_weight)
+        # In the dictionary, since the `p` of logits would be computed.
+        p = vars(losses.link).get("p", prediction)
+        self.all_possible = self.all_possible and losses.y is y and p is prediction
+        return losses
+
+    def slope(self, y: Tensor, prediction: Tensor, pos_weight: Any) -> Any:
+        return self.formula(y, prediction, pos_weight, checked=self.all_possible)
+
+
+def _value(at: _At, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None) -> Tensor:
     def value(y: Tensor, prediction: Tensor, pos_weight: Any) -> Tensor:
-        losses = at(y, prediction, pos_weight)
+        losses = at.value(y, prediction, pos_weight)
         if losses.y is not y:  # Some labels became NaN, which `multiply_no_nan` may have lost.
             value = losses.value.masked_fill(losses.y.isnan(), torch.nan)
             return value if axis is None else value.mean(axis)
@@ -250,10 +271,10 @@ class _Differentiable(torch.autograd.Function):
             upstream = upstream.unsqueeze(axis)
 
         def slope(y: Tensor, prediction: Tensor, upstream: Tensor, pos_weight: Any) -> Tensor:
-            return upstream * ctx.at(y, prediction, pos_weight).slope
+            return upstream * ctx.at.slope(y, prediction, pos_weight).slope
 
         def label_slope(y: Tensor, prediction: Tensor, upstream: Tensor, pos_weight: Any) -> Tensor:
-            return upstream * ctx.at(y, prediction, pos_weight).label_slope
+            return upstream * ctx.at.slope(y, prediction, pos_weight).label_slope
 
         tensors = (y, prediction, upstream, pos_weight)
         _, wants_label_slope, wants_slope, *_ = ctx.needs_input_grad
@@ -268,7 +289,7 @@ class _Differentiable(torch.autograd.Function):
     @staticmethod
     def jvp(ctx: Any, _: Any, y_tangent: Any, prediction_tangent: Any, *others: Any) -> Tensor:
         y, prediction, pos_weight, value = ctx.saved_tensors
-        losses = ctx.at(y, prediction, pos_weight)
+        losses = ctx.at.slope(y, prediction, pos_weight)
         tangent = torch.zeros_like(value)
         for slope, direction in (("slope", prediction_tangent), ("label_slope", y_tangent)):
             if direction is not None:
