@@ -4,6 +4,7 @@ Each program takes the library that its losses and metrics come from. Where Kera
 answer is wrong, or an error, the comparison is with a plain formula.
 """
 
+import contextlib
 import os
 import pickle
 import subprocess
@@ -425,15 +426,15 @@ def in_processes(folder, *calls, **environment):
     options = {"stderr": subprocess.PIPE, "text": True, "cwd": Path(__file__).parent}
     options["env"] = os.environ | environment
     paths = [folder / f"{i}.pickle" for i in range(len(calls))]
-    processes = []
-    for path, call in zip(paths, calls, strict=True):
-        command = [sys.executable, "-c", CALL, *map(str, (path, *call))]
-        processes.append(subprocess.Popen(command, **options))
-    try:
-        errors = [process.communicate(timeout=300)[1][-3000:] for process in processes]
-    finally:
+    commands = [
+        [sys.executable, "-c", CALL, *map(str, (path, *call))]
+        for path, call in zip(paths, calls, strict=True)
+    ]
+    with contextlib.ExitStack() as stack:  # Which waits for each, and closes its pipe.
+        processes = [stack.enter_context(subprocess.Popen(c, **options)) for c in commands]
         for process in processes:
-            process.kill()
+            stack.callback(process.kill)
+        errors = [process.communicate(timeout=300)[1][-3000:] for process in processes]
     assert not any(process.returncode for process in processes), "\n".join(errors)
     return [pickle.loads(path.read_bytes()) for path in paths]
 
@@ -460,6 +461,7 @@ def in_one_rank(port, rank):
     gradients, metric = seeded(step_on, rows, keras_bce, DistributedDataParallel)
     metrics = [None, None]
     dist.all_gather_object(metrics, metric)
+    dist.barrier()  # The first to leave would close the connection of the other.
     dist.destroy_process_group()
     merged = keras_bce.metrics.BinaryCrossentropy(from_logits=True)
     merged.merge_state(metrics)
