@@ -181,7 +181,7 @@ def as_array(values: Any, name: str) -> Any:
                 f"`{name}` must be a dense tensor. Received: {name} of type "
                 f"{type(values).__name__}. Make it dense first, with `to_tensor` and a "
                 "`sample_weight` of 0 (or `ignore_class`) where a ragged row was padded, or "
-                "with `to_dense`."
+                "with `tf.sparse.to_dense` or `.todense()`."
             )
         if getattr(values.shape, "rank", 0) is None:
             raise ValueError(

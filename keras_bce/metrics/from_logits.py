@@ -50,7 +50,8 @@ class FromLogits(PortableMetric):
             )
         super().__init__(name=name or metric.name, dtype=metric.dtype)
         self.metric = metric
-        self._direction = getattr(metric, "_direction", None)
+        if hasattr(metric, "_direction"):  # Else `EarlyStopping` asks for a `mode`.
+            self._direction = metric._direction
         # A layer, since layers hand masks on.
         self._sigmoid = keras.layers.Activation("sigmoid", dtype=computing_dtype(self.dtype))
 
