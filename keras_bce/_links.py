@@ -119,15 +119,25 @@ class Probabilities:
 
     epsilon: float
     slope_limit: float = np.inf
-    p: Tensor = field(init=False, repr=False, compare=False)
+    given: Tensor = field(init=False, repr=False, compare=False)
 
     def at(self, p: Tensor) -> "Probabilities":
-        """The link of these probabilities, which are in [0, 1]."""
-        return bound(self, p=p)
+        """The link of probabilities that are possible."""
+        return bound(self, given=p)
 
     def checked(self, p: Tensor) -> "Probabilities":
         """The link of any numbers: NaN for impossible probabilities."""
-        return self.at(backend.clipped(p, PROBABILITY_LIMITS))
+        return bound(self, given=backend.within(p, PROBABILITY_LIMITS))
+
+    @property
+    def possible(self) -> Tensor:
+        """Whether each one is a possible probability, bool."""
+        low, high = PROBABILITY_LIMITS
+        return (self.given >= low) & (self.given <= high)
+
+    @cached_property
+    def p(self) -> Tensor:
+        return backend.at_most(backend.at_least(self.given, 0.0), 1.0)
 
     @cached_property
     def q(self) -> Tensor:
@@ -136,11 +146,11 @@ class Probabilities:
     @cached_property
     def log_p(self) -> Tensor:
         # Bounded before the logarithm, so that no intermediate result is infinite.
-        return backend.log(backend.at_least(self.p, self.epsilon))
+        return backend.log(backend.at_least(self.given, self.epsilon))
 
     @cached_property
     def log_q(self) -> Tensor:
-        return backend.log1m(backend.at_most(self.p, 1.0 - _below_one(self.epsilon)))
+        return backend.log1m(backend.at_most(self.given, 1.0 - _below_one(self.epsilon)))
 
     @property
     def p_slope(self) -> float:
@@ -157,13 +167,13 @@ class Probabilities:
     @property
     def p_above_floor(self) -> Tensor:
         """`p`, at least the number whose reciprocal is the largest slope."""
-        return backend.at_least(self.p, max(self.epsilon, 1.0 / self.slope_limit))
+        return backend.at_least(self.given, max(self.epsilon, 1.0 / self.slope_limit))
 
     @property
     def minus_q_above_floor(self) -> Tensor:
         """`-q`, at most the number whose reciprocal is the steepest slope."""
         floor = max(_below_one(self.epsilon), 1.0 / self.slope_limit)
-        return backend.at_most(self.p - 1.0, -floor)
+        return backend.at_most(self.given - 1.0, -floor)
 
 
 Link: TypeAlias = Logits | Probabilities

@@ -85,6 +85,16 @@ class Pointwise:
             total = total - mean(term)
         return total
 
+    @property
+    def possible(self) -> Tensor:
+        """Whether each label and prediction is possible, bool; for backends that check them last.
+
+        Logits are not looked at: NaN is all that is impossible, and makes `value` NaN.
+        """
+        low, high = LABEL_LIMITS
+        possible = (self.y >= low) & (self.y <= high)
+        return possible if isinstance(self.link, Logits) else possible & self.link.possible
+
     @cached_property
     def positive(self) -> Tensor:
         """The factor of the positive term, `pos_weight * y`."""
@@ -107,7 +117,7 @@ def losses(
 ) -> Pointwise:
     """The loss at each prediction; NaN where a label or a prediction is impossible.
 
-    With `checked`, all labels are known to be possible, and probabilities to be in [0, 1].
+    With `checked`, all of them are known to be possible.
     """
     if checked:
         return bound(loss, y=y, link=link.at(prediction), pos_weight=pos_weight)

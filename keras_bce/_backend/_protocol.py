@@ -68,9 +68,6 @@ class Backend(Protocol):
         On valid data no intermediate result is NaN, which debuggers for NaN would report.
         """
 
-    def clipped(self, p: Tensor, limits: Limits, /) -> Tensor:
-        """Probabilities clipped to [0, 1], and NaN where they are outside of the limits."""
-
     def differentiable(self, formula: Callable[..., Any], /) -> Callable[..., Tensor]:
         """Gives a pointwise loss its own derivatives, in the manner of `jax.custom_jvp`.
 

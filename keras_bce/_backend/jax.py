@@ -85,10 +85,6 @@ def within(x: Tensor, limits: Limits) -> Tensor:
     return _nan_unless((x >= low) & (x <= high), x)
 
 
-def clipped(p: Tensor, limits: Limits) -> Tensor:
-    return at_least(at_most(within(p, limits), 1.0), 0.0)
-
-
 def find_logits(y_pred: Any, even_if_costly: bool = False) -> Any:
     """Never known: JAX's arrays and tracers carry no notes, and no record of what made them."""
     return None
@@ -213,10 +209,10 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
     ) -> Tensor:
         def at(y: Tensor, prediction: Tensor, constants: Any) -> tuple[Any, Tensor]:
             numbers, pos_weight = constants
-            losses = formula(replace(loss, **numbers), link, y, prediction, pos_weight)
-            # A selection last: without it XLA moves the formula into its loop over the reduction,
-            # where exponentials and logarithms are not vectorised on CPUs.
-            value = _nan_unless(losses.y == losses.y, losses.value)
+            losses = formula(replace(loss, **numbers), link, y, prediction, pos_weight, True)
+            # A selection last: with one earlier, or none, XLA splits the loop another way on CPUs,
+            # where exponentials and logarithms are then not vectorised.
+            value = _nan_unless(losses.possible, losses.value)
             return losses, value if axis is None else jnp.mean(value, axis)
 
         @jax.custom_jvp
@@ -231,8 +227,9 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
                 if not isinstance(direction, SymbolicZero):
                     rate = getattr(losses, slope) * direction
                     tangent += rate if axis is None else jnp.mean(rate, axis)
-            # NaN wherever the value is NaN.
-            return value, tangent * (1.0 + at_most(at_least(value, 0.0), 0.0))
+            # NaN wherever the value is NaN. These use it once: XLA computes it for each use.
+            zero = jnp.minimum(jnp.maximum(jax.lax.stop_gradient(value), 0.0), 0.0)
+            return value, tangent * (1.0 + zero)
 
         value.defjvp(jvp, symbolic_zeros=True)
         # Tracers have to be arguments, not parts of a closure.

@@ -80,10 +80,6 @@ def within(x: Tensor, limits: Limits) -> Tensor:
     return x if _all_within(x, low, high) else _nan_unless((x >= low) & (x <= high), x)
 
 
-def clipped(p: Tensor, limits: Limits) -> Tensor:
-    return p if _all_within(p, 0.0, 1.0) else within(p, limits).clamp(0.0, 1.0)
-
-
 def _all_within(x: Tensor, low: float, high: float) -> bool:
     """Whether all elements are known to be in [low, high], without waiting for a device."""
     if x.device.type != "cpu" or x.numel() == 0 or torch.compiler.is_compiling():
@@ -194,9 +190,8 @@ class _At:
 
     def value(self, y: Tensor, prediction: Tensor, pos_weight: Any) -> Any:
         losses = self.formula(y, prediction, pos_weight)
-        # In the dictionary, since the `p` of logits would be computed.
-        p = vars(losses.link).get("p", prediction)
-        self.all_possible = self.all_possible and losses.y is y and p is prediction
+        given = getattr(losses.link, "given", prediction)
+        self.all_possible = self.all_possible and losses.y is y and given is prediction
         return losses
 
     def slope(self, y: Tensor, prediction: Tensor, pos_weight: Any) -> Any:
