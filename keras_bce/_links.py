@@ -1,8 +1,7 @@
 """Links: how a prediction states the probability of its label, for logits and probabilities.
 
-A link is a hashable description; `at` binds it to predictions that are possible, `checked` to
-any. Writing `p` for
-the probability of the label 1 and `q = 1 - p`, a bound link has
+A link is a hashable description, which `at`, `checked` and `clipped` bind to predictions. Writing
+`p` for the probability of the label 1 and `q = 1 - p`, a bound link has
 
 - `p` and `q`, `log_p` and `log_q`;
 - their slopes, the derivatives by the prediction: `p_slope` (that of `q` is `-p_slope`),
@@ -48,7 +47,9 @@ class Logits:
         return bound(self, x=x)
 
     #: Of logits only NaN is impossible, and makes everything NaN.
-    checked = at
+    checked = clipped = at
+
+    unchanged = True
 
     @cached_property
     def step(self) -> Tensor:
@@ -120,24 +121,30 @@ class Probabilities:
     epsilon: float
     slope_limit: float = np.inf
     given: Tensor = field(init=False, repr=False, compare=False)
+    p: Tensor = field(init=False, repr=False, compare=False)
 
     def at(self, p: Tensor) -> "Probabilities":
-        """The link of probabilities that are possible."""
-        return bound(self, given=p)
+        """The link of probabilities in [0, 1]."""
+        return bound(self, given=p, p=p)
 
     def checked(self, p: Tensor) -> "Probabilities":
         """The link of any numbers: NaN for impossible probabilities."""
-        return bound(self, given=backend.within(p, PROBABILITY_LIMITS))
+        return bound(self, given=p, p=backend.clipped(p, PROBABILITY_LIMITS))
+
+    def clipped(self, p: Tensor) -> "Probabilities":
+        """The link of any numbers, clipped to [0, 1]; `possible` says which ones were possible."""
+        return bound(self, given=p, p=backend.at_least(backend.at_most(p, 1.0), 0.0))
 
     @property
     def possible(self) -> Tensor:
-        """Whether each one is a possible probability, bool."""
+        """Whether each given number is a possible probability, bool."""
         low, high = PROBABILITY_LIMITS
         return (self.given >= low) & (self.given <= high)
 
-    @cached_property
-    def p(self) -> Tensor:
-        return backend.at_most(backend.at_least(self.given, 0.0), 1.0)
+    @property
+    def unchanged(self) -> bool:
+        """Whether the given numbers were in [0, 1] as far as that is known."""
+        return self.p is self.given
 
     @cached_property
     def q(self) -> Tensor:
@@ -146,11 +153,11 @@ class Probabilities:
     @cached_property
     def log_p(self) -> Tensor:
         # Bounded before the logarithm, so that no intermediate result is infinite.
-        return backend.log(backend.at_least(self.given, self.epsilon))
+        return backend.log(backend.at_least(self.p, self.epsilon))
 
     @cached_property
     def log_q(self) -> Tensor:
-        return backend.log1m(backend.at_most(self.given, 1.0 - _below_one(self.epsilon)))
+        return backend.log1m(backend.at_most(self.p, 1.0 - _below_one(self.epsilon)))
 
     @property
     def p_slope(self) -> float:
@@ -167,13 +174,13 @@ class Probabilities:
     @property
     def p_above_floor(self) -> Tensor:
         """`p`, at least the number whose reciprocal is the largest slope."""
-        return backend.at_least(self.given, max(self.epsilon, 1.0 / self.slope_limit))
+        return backend.at_least(self.p, max(self.epsilon, 1.0 / self.slope_limit))
 
     @property
     def minus_q_above_floor(self) -> Tensor:
         """`-q`, at most the number whose reciprocal is the steepest slope."""
         floor = max(_below_one(self.epsilon), 1.0 / self.slope_limit)
-        return backend.at_most(self.given - 1.0, -floor)
+        return backend.at_most(self.p - 1.0, -floor)
 
 
 Link: TypeAlias = Logits | Probabilities

@@ -17,6 +17,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from keras import ops
@@ -113,15 +114,26 @@ def losses(
     y: Tensor,
     prediction: Tensor,
     pos_weight: Tensor | None,
-    checked: bool = False,
+    check: Literal["first", "last", "done"] = "first",
 ) -> Pointwise:
     """The loss at each prediction; NaN where a label or a prediction is impossible.
 
-    With `checked`, all of them are known to be possible.
+    Args:
+        loss: A loss that is not bound.
+        link: A link that is not bound.
+        y: Labels, after smoothing.
+        prediction: Predictions, logits or probabilities.
+        pos_weight: The factor of the positive term, or `None`.
+        check: When impossible values become NaN: `"first"`, before anything is computed;
+            `"last"`, by the caller, where the result's `possible` is false; `"done"`, never,
+            since they are known to be possible, and probabilities to be in [0, 1].
     """
-    if checked:
-        return bound(loss, y=y, link=link.at(prediction), pos_weight=pos_weight)
-    y, link = backend.within(y, LABEL_LIMITS), link.checked(prediction)
+    if check == "first":
+        y, link = backend.within(y, LABEL_LIMITS), link.checked(prediction)
+    elif check == "last":
+        link = link.clipped(prediction)
+    else:
+        link = link.at(prediction)
     return bound(loss, y=y, link=link, pos_weight=pos_weight)
 
 

@@ -68,11 +68,14 @@ class Backend(Protocol):
         On valid data no intermediate result is NaN, which debuggers for NaN would report.
         """
 
+    def clipped(self, p: Tensor, limits: Limits, /) -> Tensor:
+        """Probabilities clipped to [0, 1], and NaN where they are outside of the limits."""
+
     def differentiable(self, formula: Callable[..., Any], /) -> Callable[..., Tensor]:
         """Gives a pointwise loss its own derivatives, in the manner of `jax.custom_jvp`.
 
         Args:
-            formula: `formula(loss, link, y, prediction, pos_weight, checked=False)` gives an
+            formula: `formula(loss, link, y, prediction, pos_weight, check="first")` gives an
                 object with `value`, `slope` and `label_slope`; see `_pointwise.losses`.
 
         Returns:

@@ -74,8 +74,8 @@ def result(x: Tensor, dtype: str) -> Tensor:
 
 
 def _nan_unless(possible: Tensor, values: Tensor) -> Tensor:
-    if jax.config.jax_debug_nans:
-        # 0 / 0 where impossible: as a constant, NaN would be reported with any data.
+    if jax.config.jax_disable_jit:
+        # 0 / 0 where impossible: `jax_debug_nans` would report a constant with any data.
         return values + 0.0 / jnp.asarray(possible, values.dtype)
     return jnp.where(possible, values, jnp.nan)
 
@@ -83,6 +83,10 @@ def _nan_unless(possible: Tensor, values: Tensor) -> Tensor:
 def within(x: Tensor, limits: Limits) -> Tensor:
     low, high = limits
     return _nan_unless((x >= low) & (x <= high), x)
+
+
+def clipped(p: Tensor, limits: Limits) -> Tensor:
+    return at_least(at_most(within(p, limits), 1.0), 0.0)
 
 
 def find_logits(y_pred: Any, even_if_costly: bool = False) -> Any:
@@ -109,15 +113,13 @@ def follow(x: Tensor, like: Tensor) -> Tensor:
 def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """One cached `jit`, which is transparent to JAX's transformations and inside of a `jit`."""
 
-    @partial(jax.jit, static_argnames=("loss", "static", "debug_nans"))
+    @partial(jax.jit, static_argnames=("loss", "static"))
     def computation(tensors: Any, numbers: Any, loss: Any, static: Any, debug_nans: bool) -> Tensor:
         return function(tensors, replace(loss, **numbers), *static)
 
     def call(tensors: Any, loss: Any, *static: Any) -> Tensor:
         key, numbers = _common.lifted(loss)
-        # `_nan_unless` reads the flag, so that it is part of the key.
-        debug_nans = jax.config.jax_debug_nans
-        return computation(tensors, numbers, loss=key, static=static, debug_nans=debug_nans)
+        return computation(tensors, numbers, loss=key, static=static)
 
     return call
 
@@ -209,7 +211,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
     ) -> Tensor:
         def at(y: Tensor, prediction: Tensor, constants: Any) -> tuple[Any, Tensor]:
             numbers, pos_weight = constants
-            losses = formula(replace(loss, **numbers), link, y, prediction, pos_weight, True)
+            losses = formula(replace(loss, **numbers), link, y, prediction, pos_weight, "last")
             # A selection last: with one earlier, or none, XLA splits the loop another way on CPUs,
             # where exponentials and logarithms are then not vectorised.
             value = _nan_unless(losses.possible, losses.value)

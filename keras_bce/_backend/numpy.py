@@ -69,6 +69,10 @@ def within(x: Tensor, limits: Limits) -> Tensor:
     return np.where((x >= low) & (x <= high), x, np.nan).astype(x.dtype)
 
 
+def clipped(p: Tensor, limits: Limits) -> Tensor:
+    return np.clip(within(p, limits), 0.0, 1.0)
+
+
 def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
     """Of the losses the values only."""
 

@@ -227,6 +227,16 @@ def within(x: Tensor, limits: Limits) -> Tensor:
     return _unless_all_within(x, high, lambda: _nan_unless(tf.logical_and(x >= low, x <= high), x))
 
 
+def clipped(p: Tensor, limits: Limits) -> Tensor:
+    low, high = limits
+
+    def mended() -> Tensor:
+        # Last, since XLA may clip NaN to 0.
+        return _nan_unless(tf.logical_and(p >= low, p <= high), tf.clip_by_value(p, 0.0, 1.0))
+
+    return _unless_all_within(p, 1.0, mended)
+
+
 def _unless_all_within(x: Tensor, high: float, mended: Callable[[], Tensor]) -> Tensor:
     """`x` if one pass over memory shows that all of it is in [0, high], else `mended()`.
 

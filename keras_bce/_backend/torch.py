@@ -80,6 +80,10 @@ def within(x: Tensor, limits: Limits) -> Tensor:
     return x if _all_within(x, low, high) else _nan_unless((x >= low) & (x <= high), x)
 
 
+def clipped(p: Tensor, limits: Limits) -> Tensor:
+    return p if _all_within(p, 0.0, 1.0) else within(p, limits).clamp(0.0, 1.0)
+
+
 def _all_within(x: Tensor, low: float, high: float) -> bool:
     """Whether all elements are known to be in [low, high], without waiting for a device."""
     if x.device.type != "cpu" or x.numel() == 0 or torch.compiler.is_compiling():
@@ -190,12 +194,13 @@ class _At:
 
     def value(self, y: Tensor, prediction: Tensor, pos_weight: Any) -> Any:
         losses = self.formula(y, prediction, pos_weight)
-        given = getattr(losses.link, "given", prediction)
-        self.all_possible = self.all_possible and losses.y is y and given is prediction
+        self.all_possible = self.all_possible and losses.y is y and losses.link.unchanged
         return losses
 
     def slope(self, y: Tensor, prediction: Tensor, pos_weight: Any) -> Any:
-        return self.formula(y, prediction, pos_weight, checked=self.all_possible)
+        return self.formula(
+            y, prediction, pos_weight, check="done" if self.all_possible else "first"
+        )
 
 
 def _value(at: _At, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None) -> Tensor:
