@@ -114,7 +114,7 @@ def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     """One cached `jit`, which is transparent to JAX's transformations and inside of a `jit`."""
 
     @partial(jax.jit, static_argnames=("loss", "static"))
-    def computation(tensors: Any, numbers: Any, loss: Any, static: Any, debug_nans: bool) -> Tensor:
+    def computation(tensors: Any, numbers: Any, loss: Any, static: Any) -> Tensor:
         return function(tensors, replace(loss, **numbers), *static)
 
     def call(tensors: Any, loss: Any, *static: Any) -> Tensor:
