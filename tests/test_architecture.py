@@ -208,6 +208,18 @@ def test_public_methods_have_a_docstring():
     assert not lacking
 
 
+def test_the_docstrings_say_what_a_user_meets():
+    loss, metric = (
+        keras_bce.losses.BinaryCrossentropy.__doc__,
+        keras_bce.metrics.BinaryCrossentropy.__doc__,
+    )
+    assert "loss: nan" in loss
+    assert "check_inputs" in loss
+    assert "`keras.saving.load_model` must `import keras_bce` first" in loss
+    assert 'mode="min"' in metric
+    assert "different names" in metric
+
+
 def unannotated(function):
     """The parameters of a function that have no annotation, and `return`."""
     signature = inspect.signature(function)

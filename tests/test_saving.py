@@ -8,8 +8,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from differentiation import BACKEND
-from instances import FUNCTIONS, LOSSES, METRICS, batch
+from support.differentiation import BACKEND
+from support.instances import FUNCTIONS, LOSSES, METRICS, batch
 
 TESTS = Path(__file__).parent
 
@@ -17,7 +17,7 @@ LOAD = """
 import sys
 import keras, numpy as np
 import keras_bce
-from instances import batch
+from support.instances import batch
 
 model = keras.saving.load_model(sys.argv[1])
 y, _ = batch()
@@ -92,7 +92,7 @@ def test_pickles_cross_backends(tmp_path):
 import pickle, sys
 import keras, numpy as np
 import keras_bce
-from instances import METRICS, batch
+from support.instances import METRICS, batch
 
 metrics = pickle.load(open(sys.argv[1], "rb"))
 np.save(sys.argv[2], np.concatenate([np.ravel(m.variables[0]) for m in metrics]))
