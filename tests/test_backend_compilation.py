@@ -9,10 +9,11 @@ from support.differentiation import (
     gradient,
     number,
     only_on_tensorflow,
+    only_on_torch,
     tensor,
     to_numpy,
 )
-from support.instances import batch
+from support.instances import LOSSES, METRICS, batch, numbers
 
 from keras_bce import losses
 from keras_bce._backend import backend
@@ -129,3 +130,21 @@ def test_functions_may_run_eagerly():
         np.testing.assert_allclose(gradient(lambda x: loss(tensor(y), x), tensor(x)), expected)
     finally:
         tf.config.run_functions_eagerly(False)
+
+
+@only_on_torch
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # The compiler's.
+def test_the_compiler_of_torch_takes_a_loss_and_the_update_of_a_metric():
+    """As it must when a model that JAX saved as compiled is evaluated on torch."""
+    import torch
+
+    y, x = map(tensor, batch())
+    loss, compiled_metric, metric = (
+        cls(**(arguments | {"dtype": "float32"}))
+        for cls, arguments in (LOSSES["focal"], METRICS["bce"], METRICS["bce"])
+    )
+    value = torch.compile(loss, backend="eager")(y, x)
+    assert number(value) == pytest.approx(number(loss(y, x)), rel=1e-6)
+    torch.compile(compiled_metric.update_state, backend="eager")(y, x)
+    metric.update_state(y, x)
+    assert numbers(compiled_metric.result()) == pytest.approx(numbers(metric.result()), rel=1e-6)
