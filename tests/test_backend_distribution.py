@@ -4,21 +4,25 @@ import keras
 import pytest
 from support.differentiation import BACKEND
 from support.instances import batch
-from support.processes import Call, free_port, running
+from support.processes import Call, free_port, in_processes
 from support.training import close, evaluated
 
 import keras_bce
 
 
+@pytest.fixture(scope="module")
+def on_one_device():
+    return evaluated()
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.distribute")
-def test_mirrored_strategy_equals_one_device():
+def test_mirrored_strategy_equals_one_device(on_one_device):
     import tensorflow as tf
 
-    expected = evaluated()
     strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
     assert strategy.num_replicas_in_sync == 2
     with strategy.scope():
-        close(evaluated(), expected)
+        close(evaluated(), on_one_device)
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.distribute")
@@ -55,13 +59,12 @@ def test_replicas_are_counted_at_every_call():
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution")
-def test_data_parallel_equals_one_device():
+def test_data_parallel_equals_one_device(on_one_device):
     devices = keras.distribution.list_devices()
     assert len(devices) == 2
-    expected = evaluated()
     keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
     try:
-        close(evaluated(), expected)
+        close(evaluated(), on_one_device)
     finally:
         keras.distribution.set_distribution(None)
 
@@ -76,11 +79,13 @@ def in_one_of_two(address, number):
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution")
-def test_two_processes_equal_one(tmp_path):
+def test_two_processes_equal_one(tmp_path, on_one_device):
     address = f"127.0.0.1:{free_port()}"
-    environment = {"XLA_FLAGS": "", "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo"}
+    environment = {
+        "JAX_CPU_COLLECTIVES_IMPLEMENTATION": "gloo",
+        # One device a process; and little to compute, so that optimising takes the longest.
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",
+    }
     calls = [Call(in_one_of_two, (address, number), environment) for number in range(2)]
-    with running(tmp_path, *calls) as results:
-        expected = evaluated()
-        for result in results():
-            close(result, expected)
+    for result in in_processes(tmp_path, *calls):
+        close(result, on_one_device)

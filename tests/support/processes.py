@@ -1,6 +1,5 @@
 """Functions of tests, called in processes of their own."""
 
-import contextlib
 import importlib.util
 import os
 import pickle
@@ -45,30 +44,19 @@ class Call(NamedTuple):
         )
 
 
-@contextlib.contextmanager
-def running(folder, *calls):
-    """Starts a process for each call; gives a function that waits for what all calls give."""
+def in_processes(folder, *calls):
+    """What calls give, each in a process of its own, all at the same time."""
     folders = [folder / str(i) for i in range(len(calls))]
     processes = []
-
-    def results():
-        errors = [process.communicate(timeout=300)[1][-3000:] for process in processes]
-        assert not any(process.returncode for process in processes), "\n".join(errors)
-        return [pickle.loads((own / "result").read_bytes()) for own in folders]
-
     try:
         for call, own in zip(calls, folders, strict=True):
             processes.append(call.start(own))
-        yield results
+        errors = [process.communicate(timeout=300)[1][-3000:] for process in processes]
     finally:
         for process in processes:
             process.kill()
-
-
-def in_processes(folder, *calls):
-    """What calls give, each in a process of its own, all at the same time."""
-    with running(folder, *calls) as results:
-        return results()
+    assert not any(process.returncode for process in processes), "\n".join(errors)
+    return [pickle.loads((own / "result").read_bytes()) for own in folders]
 
 
 def free_port():
