@@ -9,6 +9,10 @@ os.environ.setdefault("XLA_FLAGS", "--xla_force_host_platform_device_count=2")
 import keras
 import pytest
 
+# Written for the tests of 0.1.0: not a module of these.
+collect_ignore = ["saved/write.py"]
+pytest.register_assert_rewrite("support")
+
 if keras.config.backend() == "tensorflow":
     import tensorflow as tf
 

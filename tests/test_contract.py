@@ -8,8 +8,8 @@ import pickle
 import keras
 import numpy as np
 import pytest
-from differentiation import compiled, tensor, tensors_are_unchecked, to_numpy
-from instances import FUNCTIONS, LOSSES, METRICS, batch, numbers
+from support.differentiation import compiled, tensor, tensors_are_unchecked, to_numpy
+from support.instances import FUNCTIONS, LOSSES, METRICS, batch, numbers
 
 import keras_bce
 

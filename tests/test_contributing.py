@@ -11,8 +11,8 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from differentiation import BACKEND, compiled, gradient, slope, tensor, to_numpy
-from instances import batch, numbers
+from support.differentiation import BACKEND, compiled, gradient, slope, tensor, to_numpy
+from support.instances import batch, numbers
 
 ROOT = Path(__file__).parents[1]
 

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from differentiation import to_numpy
+from support.differentiation import to_numpy
 
 from keras_bce import losses, metrics, reference
 

@@ -3,12 +3,12 @@
 import os
 
 import numpy as np
-import oracle
 import pytest
-from differentiation import gradient, tensor, to_numpy
 from hypothesis import HealthCheck, assume, given, seed, settings
 from hypothesis import strategies as st
 from keras import ops
+from support import oracle
+from support.differentiation import gradient, tensor, to_numpy
 
 from keras_bce import losses, metrics
 

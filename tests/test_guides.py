@@ -4,64 +4,19 @@ Each program takes the library that its losses and metrics come from. Where Kera
 answer is wrong, or an error, the comparison is with a plain formula.
 """
 
-import contextlib
-import os
-import pickle
-import subprocess
-import sys
-from pathlib import Path
-
 import keras
 import numpy as np
 import pytest
-from differentiation import BACKEND, gradient, tensor, to_numpy
 from keras import layers, ops
-from test_distribution import free_port
+from support.differentiation import BACKEND, gradient, tensor, to_numpy
+from support.guides import both, close, compiled, samples, seeded, trained
 
 import keras_bce
-
-
-def both(program):
-    """What a program gives with our pair, and with Keras's from the same seed."""
-    return seeded(program, keras_bce), seeded(program, keras)
-
-
-def seeded(program, *arguments):
-    keras.utils.set_random_seed(7)
-    return program(*arguments)
-
-
-def close(ours, theirs, atol=1e-4):
-    """Whether two results agree: arrays, numbers, or lists and dictionaries of them."""
-    keras.tree.assert_same_structure(ours, theirs)
-    for a, b in zip(keras.tree.flatten(ours), keras.tree.flatten(theirs), strict=True):
-        np.testing.assert_allclose(a, b, atol=atol, rtol=0)
-
-
-def trained(model, *data, epochs=3, batch_size=8, **arguments):
-    """The history and the weights of a compiled model after training."""
-    fit = model.fit(*data, epochs=epochs, batch_size=batch_size, verbose=0, **arguments)
-    return {"history": fit.history, "weights": [to_numpy(w) for w in model.trainable_weights]}
-
-
-def compiled(model, library, from_logits=False, optimizer="adam"):
-    loss = library.losses.BinaryCrossentropy(from_logits=from_logits)
-    metric = library.metrics.BinaryCrossentropy("bce", from_logits=from_logits)
-    model.compile(optimizer, loss=loss, metrics=[metric])
-    return model
 
 
 def textbook(y_true, y_pred):
     """The loss of each sample, in plain operations."""
     return -ops.mean(y_true * ops.log(y_pred) + (1 - y_true) * ops.log(1 - y_pred), axis=-1)
-
-
-def samples(count, features, labels):
-    """Random features, and labels that depend on them."""
-    generator = np.random.default_rng(0)
-    x = generator.normal(size=(count, features)).astype("float32")
-    noise = generator.normal(0, 0.3, (count, labels))
-    return x, (x[:, :labels] + noise > 0).astype("float32")
 
 
 def discriminator_loss(loss, judge, generate, batch):
@@ -411,105 +366,3 @@ def test_a_loss_of_symbolic_tensors_is_the_output_of_a_model(form, tmp_path):
     # Keras's class refuses a batch of unknown size.
     theirs = seeded(program, keras.losses.binary_crossentropy, (None,))
     close(seeded(program, loss, shape), theirs)
-
-
-CALL = """
-import pickle, sys, test_guides
-path, name, *arguments = sys.argv[1:]
-with open(path, "wb") as file:
-    pickle.dump(getattr(test_guides, name)(*map(int, arguments)), file)
-"""
-
-
-def in_processes(folder, *calls, **environment):
-    """What functions of this file give, each in a process of its own, all at the same time."""
-    options = {"stderr": subprocess.PIPE, "text": True, "cwd": Path(__file__).parent}
-    options["env"] = os.environ | environment
-    paths = [folder / f"{i}.pickle" for i in range(len(calls))]
-    commands = [
-        [sys.executable, "-c", CALL, *map(str, (path, *call))]
-        for path, call in zip(paths, calls, strict=True)
-    ]
-    with contextlib.ExitStack() as stack:  # Which waits for each, and closes its pipe.
-        processes = [stack.enter_context(subprocess.Popen(c, **options)) for c in commands]
-        for process in processes:
-            stack.callback(process.kill)
-        errors = [process.communicate(timeout=300)[1][-3000:] for process in processes]
-    assert not any(process.returncode for process in processes), "\n".join(errors)
-    return [pickle.loads(path.read_bytes()) for path in paths]
-
-
-def step_on(rows, library, parallel=lambda model: model):
-    """The gradients that some rows give, and a metric that has seen them."""
-    x, y = (values[rows] for values in samples(32, 4, 3))
-    model = keras.Sequential([layers.Input((4,)), layers.Dense(5, "tanh"), layers.Dense(3)])
-    wrapped = parallel(model)  # Kept, as it averages gradients in `backward`.
-    logits = wrapped(tensor(x))
-    library.losses.BinaryCrossentropy(from_logits=True)(tensor(y), logits).backward()
-    metric = library.metrics.BinaryCrossentropy(from_logits=True)
-    metric.update_state(y, logits)
-    return [to_numpy(weight.value.grad) for weight in model.trainable_weights], metric
-
-
-def in_one_rank(port, rank):
-    """One of two ranks on half of the rows: the gradients, and both metrics merged."""
-    import torch.distributed as dist
-    from torch.nn.parallel import DistributedDataParallel
-
-    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-    rows = slice(rank, None, 2)
-    gradients, metric = seeded(step_on, rows, keras_bce, DistributedDataParallel)
-    metrics = [None, None]
-    dist.all_gather_object(metrics, metric)
-    dist.barrier()  # The first to leave would close the connection of the other.
-    dist.destroy_process_group()
-    merged = keras_bce.metrics.BinaryCrossentropy(from_logits=True)
-    merged.merge_state(metrics)
-    return [*gradients, to_numpy(merged.result())]
-
-
-@pytest.mark.skipif(BACKEND != "torch", reason="DistributedDataParallel")
-def test_two_ranks_equal_one_process(tmp_path):
-    port = free_port()
-    calls = [("in_one_rank", port, rank) for rank in range(2)]
-    ranks = in_processes(tmp_path, *calls, GLOO_SOCKET_IFNAME="lo", OMP_NUM_THREADS="1")
-    for library in (keras_bce, keras):
-        gradients, metric = seeded(step_on, slice(None), library)
-        for rank in ranks:
-            close(rank, [*gradients, to_numpy(metric.result())], atol=1e-6)
-
-
-def many_labels(library, place=lambda values: values):
-    """A wide head's training, and value, gradient and metric of labels in their place."""
-    import jax
-
-    x, y = samples(32, 64, 64)
-    head = layers.Dense(64, name="head")
-    model = keras.Sequential([layers.Input((64,)), head])
-    result = trained(compiled(model, library, True, "sgd"), x, y, batch_size=16)
-    x, y = place(x), place(y)
-    loss = library.losses.BinaryCrossentropy(from_logits=True)
-    value, slopes = jax.jit(jax.value_and_grad(lambda x: loss(y, x)))(x)
-    metric = library.metrics.BinaryCrossentropy(from_logits=True)
-    result["direct"] = [to_numpy(values) for values in (value, slopes, metric(y, x))]
-    shards = [values.addressable_shards[0] for values in (slopes, head.kernel.value)]
-    return result, [shard.data.shape for shard in shards]
-
-
-def on_four_devices():
-    mesh = keras.distribution.DeviceMesh((1, 4), ["batch", "model"])
-    layout = keras.distribution.LayoutMap(mesh)
-    layout[".*head/kernel"], layout[".*head/bias"] = (None, "model"), ("model",)
-    keras.distribution.set_distribution(keras.distribution.ModelParallel(layout_map=layout))
-    spread = keras.distribution.TensorLayout((None, "model"), mesh)
-    distribute = keras.distribution.distribute_tensor
-    return seeded(many_labels, keras_bce, lambda values: distribute(tensor(values), spread))
-
-
-@pytest.mark.skipif(BACKEND != "jax", reason="keras.distribution.ModelParallel")
-def test_labels_spread_over_four_devices_equal_those_on_one(tmp_path):
-    flags = "--xla_force_host_platform_device_count=4"
-    ((spread, shards),) = in_processes(tmp_path, ("on_four_devices",), XLA_FLAGS=flags)
-    assert shards == [(32, 16), (64, 16)]  # 16 of 64 labels on a device.
-    for library in (keras_bce, keras):
-        close(spread, seeded(many_labels, library)[0], atol=1e-5)

@@ -11,7 +11,15 @@ from typing import NamedTuple
 import keras
 import numpy as np
 import pytest
-from differentiation import BACKEND, compiled, gradient, tensor, tensors_are_unchecked, to_numpy
+from support.differentiation import (
+    BACKEND,
+    compiled,
+    gradient,
+    masked,
+    number,
+    tensor,
+    tensors_are_unchecked,
+)
 
 import keras_bce
 
@@ -49,10 +57,6 @@ def keras_fails(on=("tensorflow", "jax", "torch")):
     if BACKEND == "numpy":  # Keras's failures there are not listed.
         libraries.pop()
     return pytest.mark.parametrize("library", libraries)
-
-
-def number(value):
-    return to_numpy(value).item()
 
 
 def saturated(dtype="float32", logit=20.0):
@@ -319,8 +323,6 @@ def test_26_label_smoothing_is_checked_keras_23504(library, smoothing):
 
 @keras_fails()
 def test_27_masks_go_with_a_weight_per_sample(library):
-    from test_weighting import masked
-
     for steps in (2, 3):
         y, p = tensor(np.ones((2, steps, 1))), tensor(np.full((2, steps, 1), 0.5))
         mask = np.ones((2, steps), bool)

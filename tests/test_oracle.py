@@ -4,8 +4,8 @@ import math
 from pathlib import Path
 
 import numpy as np
-import oracle
 import pytest
+from support import oracle
 
 
 def test_an_even_prediction_costs_log_2_whatever_the_label():

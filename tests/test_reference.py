@@ -5,7 +5,7 @@ import re
 
 import numpy as np
 import pytest
-from differentiation import to_numpy
+from support.differentiation import to_numpy
 
 from keras_bce import losses, reference
 

@@ -1,67 +1,92 @@
 """Models that are saved with our pair load with it, on every backend."""
 
-import os
-import subprocess
-import sys
+import functools
+import pickle
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from differentiation import BACKEND
-from instances import FUNCTIONS, LOSSES, METRICS, batch
-
-TESTS = Path(__file__).parent
-
-LOAD = """
-import sys
-import keras, numpy as np
-import keras_bce
-from instances import batch
-
-model = keras.saving.load_model(sys.argv[1])
-y, _ = batch()
-results = model.evaluate(np.eye(16, dtype="float32"), y, verbose=0, return_dict=True)
-np.savez(sys.argv[2], config=repr(model.loss.get_config()), **results)
-"""
+from support.differentiation import BACKEND
+from support.instances import FUNCTIONS, LOSSES, METRICS, batch
+from support.processes import Call, in_processes, is_installed
 
 
-def saved_model(path, loss, metrics):
+def saved_model(path, loss, metrics, jit_compile="auto"):
     _, x = batch()
     model = keras.Sequential([keras.layers.Input((16,)), keras.layers.Dense(3, use_bias=False)])
     model.layers[0].kernel.assign(x)
-    model.compile("sgd", loss=loss, metrics=metrics)
+    model.compile("sgd", loss=loss, metrics=metrics, jit_compile=jit_compile)
     y, _ = batch()
     model.fit(np.eye(16, dtype="float32"), y, verbose=0, shuffle=False)
     model.save(path)
     return model.evaluate(np.eye(16, dtype="float32"), y, verbose=0, return_dict=True)
 
 
-def in_a_new_process(path, backend, output):
-    try:
-        __import__(backend)
-    except ImportError:
-        pytest.skip(f"{backend} is not installed")
-    environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(TESTS)}
-    subprocess.run(
-        [sys.executable, "-c", LOAD, path, output], env=environment, check=True, capture_output=True
-    )
-    return np.load(output)
+def states(metrics):
+    return [keras.ops.convert_to_numpy(metric.variables[0]) for metric in metrics]
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """With a model, unless no model can be trained here, and with metrics that saw a batch."""
+    folder = tmp_path_factory.mktemp("saved")
+    expected = {}
+    if BACKEND != "numpy":
+        cls, arguments = LOSSES["focal"]
+        loss = cls(**(arguments | {"dtype": "float32"}))
+        metric, metric_arguments = METRICS["bce"]
+        metric = metric(**(metric_arguments | {"dtype": "float32"}))
+        # What JAX saves as compiled, torch would compile as well, and that takes long.
+        expected["results"] = saved_model(folder / "model.keras", loss, [metric], jit_compile=False)
+        expected["config"] = repr(loss.get_config())
+    metrics = [cls(**arguments) for cls, arguments in METRICS.values()]
+    for metric in metrics:
+        metric.update_state(*batch())
+    (folder / "metrics.pickle").write_bytes(pickle.dumps(metrics))
+    expected["states"] = states(metrics)
+    return folder, expected
+
+
+def loaded(folder):
+    """What the files of the folder give: the same as where they were written."""
+    given = {}
+    path = Path(folder) / "model.keras"
+    if path.exists():
+        model = keras.saving.load_model(path)
+        given["config"] = repr(model.loss.get_config())
+        inputs = np.eye(16, dtype="float32"), batch()[0]
+        given["results"] = model.evaluate(*inputs, verbose=0, return_dict=True)
+    given["states"] = states(pickle.loads((Path(folder) / "metrics.pickle").read_bytes()))
+    return given
+
+
+@pytest.fixture(scope="module")
+def loaded_on(folder):
+    """What was written, and what a process on another backend gives: one process a backend."""
+    path, expected = folder
+
+    @functools.cache
+    def given(backend):
+        call = Call(loaded, (str(path),), {"KERAS_BACKEND": backend})
+        (result,) = in_processes(path / backend, call)
+        return result
+
+    def both(backend):
+        if not is_installed(backend):
+            pytest.skip(f"{backend} is not installed")
+        return expected, given(backend)
+
+    return both
+
+
+@pytest.mark.skipif(BACKEND == "numpy", reason="NumPy has no `fit`")
 @pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-def test_a_model_saved_here_loads_on_every_backend(tmp_path, backend):
-    cls, arguments = LOSSES["focal"]
-    loss = cls(**(arguments | {"dtype": "float32"}))
-    metric, metric_arguments = METRICS["bce"]
-    metric = metric(**(metric_arguments | {"dtype": "float32"}))
-    path = tmp_path / "model.keras"
-    expected = saved_model(path, loss, [metric])
-    loaded = in_a_new_process(path, backend, tmp_path / "out.npz")
-    assert str(loaded["config"]) == repr(loss.get_config())
-    assert set(expected) == {"loss", "named", "named_a", "named_b", "named_c"}
-    for name, value in expected.items():
-        assert float(loaded[name]) == pytest.approx(value, rel=1e-5), name
+def test_a_model_saved_here_loads_on_every_backend(loaded_on, backend):
+    expected, given = loaded_on(backend)
+    assert given["config"] == expected["config"]
+    assert set(expected["results"]) == {"loss", "named", "named_a", "named_b", "named_c"}
+    assert given["results"] == pytest.approx(expected["results"], rel=1e-5)
 
 
 @pytest.mark.parametrize("kind", LOSSES)
@@ -86,29 +111,8 @@ def test_a_function_as_loss_is_not_taken_for_that_of_keras(tmp_path, function):
     assert keras.saving.load_model(path).loss is function
 
 
-def test_pickles_cross_backends(tmp_path):
+def test_pickles_cross_backends(loaded_on):
     """What a worker on one backend has seen, another adds up."""
-    script = """
-import pickle, sys
-import keras, numpy as np
-import keras_bce
-from instances import METRICS, batch
-
-metrics = pickle.load(open(sys.argv[1], "rb"))
-np.save(sys.argv[2], np.concatenate([np.ravel(m.variables[0]) for m in metrics]))
-"""
-    import pickle
-
-    metrics = [cls(**arguments) for cls, arguments in METRICS.values()]
-    for metric in metrics:
-        metric.update_state(*batch())
-    (tmp_path / "metrics.pickle").write_bytes(pickle.dumps(metrics))
-    other = "torch" if BACKEND != "torch" else "jax"
-    pytest.importorskip(other)
-    environment = os.environ | {"KERAS_BACKEND": other, "PYTHONPATH": str(TESTS)}
-    arguments = [str(tmp_path / "metrics.pickle"), str(tmp_path / "states.npy")]
-    subprocess.run([sys.executable, "-c", script, *arguments], env=environment, check=True)
-    states = np.concatenate(
-        [np.ravel(keras.ops.convert_to_numpy(metric.variables[0])) for metric in metrics]
-    )
-    np.testing.assert_array_equal(np.load(tmp_path / "states.npy"), states)
+    expected, given = loaded_on("torch" if BACKEND != "torch" else "jax")
+    for state, other in zip(expected["states"], given["states"], strict=True):
+        np.testing.assert_array_equal(other, state)

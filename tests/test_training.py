@@ -3,10 +3,11 @@
 import keras
 import numpy as np
 import pytest
-from differentiation import BACKEND, needs_gradients, to_numpy
 from sklearn.datasets import load_breast_cancer
+from support.differentiation import BACKEND, needs_gradients, to_numpy
 
 import keras_bce
+from keras_bce import losses
 
 MODES = {
     "tensorflow": {"eager": {"run_eagerly": True}, "graph": {}, "xla": {"jit_compile": True}},
@@ -141,3 +142,13 @@ def test_label_names_show_in_the_logs_and_early_stopping_knows_which_way_is_bett
     assert history["val_bce"][-1] == pytest.approx(pooled, rel=1e-6)
     known = {stop.monitor: bool(stop.monitor_op(1.0, 2.0)) for stop in stops}
     assert known == lower_is_better
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_class_weight_of_keras_still_works_beside_it(dtype):
+    loss = losses.BinaryCrossentropy(from_logits=True, dtype=dtype)
+    model = keras.Sequential([keras.layers.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", loss=loss)
+    x = np.eye(2, dtype="float32")
+    weighted = model.fit(x, np.array([0, 1]), class_weight={0: 0.0, 1: 0.0}, verbose=0)
+    assert weighted.history["loss"] == [0.0]

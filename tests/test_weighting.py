@@ -1,11 +1,10 @@
 """Sample weights, masks, missing labels and reductions, against plain loops."""
 
-import keras
 import numpy as np
-import oracle
 import pytest
-from differentiation import gradient, tensor, to_numpy
-from instances import batch
+from support import oracle
+from support.differentiation import gradient, masked, number, tensor, to_numpy
+from support.instances import batch
 
 from keras_bce import losses, metrics
 
@@ -133,19 +132,6 @@ def test_a_label_of_weight_zero_is_left_out(label_weights):
         assert float(to_numpy(loss(tensor(y), tensor(x)))) == pytest.approx(expected, rel=1e-6)
 
 
-def masked(x, mask):
-    """A tensor that carries a mask as Keras's layers give it: through a layer of its own."""
-
-    class Masking(keras.layers.Layer):
-        def compute_mask(self, inputs, previous_mask=None):
-            return keras.ops.convert_to_tensor(mask)
-
-        def call(self, inputs):
-            return inputs + 0.0
-
-    return Masking(dtype=None)(x)
-
-
 @pytest.mark.parametrize("reduction", REDUCTIONS)
 def test_masks(reduction):
     y, x, elements = case()
@@ -206,3 +192,10 @@ def test_a_mask_goes_along_when_predictions_lose_a_last_axis_of_1(cls, rank):
     reduction = "metric" if cls is metrics.BinaryCrossentropy else "sum_over_batch_size"
     weights = np.ones((N, L))
     check(given, elements, weights, present, reduction)
+
+
+def test_a_mask_of_a_batch_of_one_is_obeyed():
+    loss = losses.BinaryCrossentropy()
+    y, p = tensor([[1.0]]), tensor([[0.5]])
+    assert number(loss(y, masked(p, np.array([False])))) == 0.0
+    assert number(loss(y, masked(p, np.array([True])))) == pytest.approx(np.log(2))

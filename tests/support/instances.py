@@ -4,6 +4,7 @@ import numpy as np
 
 import keras_bce
 from keras_bce import losses, metrics
+from support.differentiation import to_numpy
 
 SHARED = {
     "from_logits": True,
@@ -52,9 +53,15 @@ def batch(seed=0, samples=16, labels=3, from_logits=True):
     return y, x if from_logits else 1 / (1 + np.exp(-x))
 
 
+def weighted_batch(samples=500, labels=2, from_logits=True):
+    """Labels, predictions, the exact probabilities, and weights that are small whole numbers."""
+    y, x = batch(2, samples, labels)
+    p = 1 / (1 + np.exp(-x.astype("float64")))
+    weights = np.random.default_rng(1).integers(0, 4, samples).astype("float64")
+    return y, (x if from_logits else p.astype("float32")), p, weights
+
+
 def numbers(result):
     """A metric's result as a flat dictionary of floats."""
-    from differentiation import to_numpy
-
     result = result if isinstance(result, dict) else {"result": result}
     return {name: float(to_numpy(value)) for name, value in result.items()}

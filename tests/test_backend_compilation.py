@@ -3,28 +3,22 @@
 import keras
 import numpy as np
 import pytest
-from differentiation import BACKEND, compiled, gradient, tensor, tensors_are_unchecked, to_numpy
-from instances import batch
+from support.differentiation import (
+    BACKEND,
+    compiled,
+    gradient,
+    number,
+    only_on_tensorflow,
+    only_on_torch,
+    tensor,
+    to_numpy,
+)
+from support.instances import LOSSES, METRICS, batch, numbers
 
 from keras_bce import losses
 from keras_bce._backend import backend
 
-
-@tensors_are_unchecked
-@pytest.mark.parametrize("xla", [None, False, True])
-@pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
-@pytest.mark.parametrize("label", [-0.5001, 1.5001, -np.inf, np.nan])
-@pytest.mark.parametrize("zero", [0.0, -0.0])
-def test_an_impossible_label_is_nan_in_its_sample_alone(zero, label, from_logits, xla):
-    y, x = batch(0, 6, 3, from_logits=from_logits)
-    y[:, 0] = zero
-    y[2, 1] = label
-    loss = losses.BinaryCrossentropy(from_logits=from_logits, reduction=None)
-    f = loss if xla is None else compiled(loss, xla)
-    hit = np.arange(6) == 2
-    np.testing.assert_array_equal(np.isnan(to_numpy(f(tensor(y), tensor(x)))), hit)
-    _, slopes = gradient(lambda y, x: keras.ops.sum(f(y, x)), tensor(y), tensor(x))
-    np.testing.assert_array_equal(np.isnan(slopes), np.repeat(hit[:, None], 3, axis=1))
+Bce = losses.BinaryCrossentropy
 
 
 @pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
@@ -43,6 +37,17 @@ def test_a_large_batch_equals_its_parts(from_logits):
     )
     for given, expected in zip(whole, zip(*parts, strict=True), strict=True):
         np.testing.assert_allclose(given, np.concatenate(expected), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("arguments", [{"pos_weight": "each"}, {"ignore_class": -1}])
+def test_a_large_batch_along_the_first_axis_equals_its_parts(arguments):
+    y, x = batch(0, 3, 2**18)
+    y[1, ::3] = -1 if "ignore_class" in arguments else 1
+    arguments = {k: [2.0, 0.5, 1.0] if v == "each" else v for k, v in arguments.items()}
+    loss = Bce(True, axis=0, reduction=None, **arguments)
+    whole = to_numpy(loss(tensor(y), tensor(x)))
+    parts = [to_numpy(loss(tensor(y[:, i::4]), tensor(x[:, i::4]))) for i in range(4)]
+    np.testing.assert_allclose(whole, np.stack(parts, 1).ravel(), rtol=1e-6)
 
 
 def test_epsilon_is_that_of_the_call():
@@ -90,6 +95,29 @@ def test_equal_losses_share_one_graph_for_every_batch_size():
         assert graphs() == before + 1
 
 
+@only_on_tensorflow
+def test_an_annealed_number_needs_no_new_graph():
+    y, x = map(tensor, batch())
+
+    def graphs():
+        return backend._graph.cache_info().misses
+
+    for make in (
+        lambda t: losses.BinaryFocalCrossentropy(
+            gamma=1.9 + t, alpha=t, apply_class_balancing=True
+        ),
+        lambda t: losses.AsymmetricBinaryCrossentropy(gamma_neg=2.1 + t, clip=t),
+        lambda t: Bce(label_smoothing=t),
+    ):
+        make(0.01)(y, keras.ops.sigmoid(x))
+        before = graphs()
+        for t in (0.02, 0.03, 0.04):
+            given = number(make(t)(y, keras.ops.sigmoid(x)))
+            eager = number(compiled(make(t), False)(y, tensor(to_numpy(keras.ops.sigmoid(x)))))
+            assert given == pytest.approx(eager, rel=1e-6)
+        assert graphs() == before
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's graphs")
 def test_functions_may_run_eagerly():
     import tensorflow as tf
@@ -102,3 +130,21 @@ def test_functions_may_run_eagerly():
         np.testing.assert_allclose(gradient(lambda x: loss(tensor(y), x), tensor(x)), expected)
     finally:
         tf.config.run_functions_eagerly(False)
+
+
+@only_on_torch
+@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # The compiler's.
+def test_the_compiler_of_torch_takes_a_loss_and_the_update_of_a_metric():
+    """As it must when a model that JAX saved as compiled is evaluated on torch."""
+    import torch
+
+    y, x = map(tensor, batch())
+    loss, compiled_metric, metric = (
+        cls(**(arguments | {"dtype": "float32"}))
+        for cls, arguments in (LOSSES["focal"], METRICS["bce"], METRICS["bce"])
+    )
+    value = torch.compile(loss, backend="eager")(y, x)
+    assert number(value) == pytest.approx(number(loss(y, x)), rel=1e-6)
+    torch.compile(compiled_metric.update_state, backend="eager")(y, x)
+    metric.update_state(y, x)
+    assert numbers(compiled_metric.result()) == pytest.approx(numbers(metric.result()), rel=1e-6)

@@ -2,13 +2,15 @@
 
 import keras
 import numpy as np
-import oracle
 import pytest
-from differentiation import BACKEND, compiled, gradient, tensor, to_numpy
+from support import oracle
+from support.differentiation import BACKEND, compiled, gradient, tensor, to_numpy
 
 import keras_bce
 
 LABELS = (0.0, 1.0, 0.25, 0.9)
+
+
 #: A correctly rounded result is off by 0.5 at most.
 LIMITS = {"float32": 4.5, "float16": 0.51, "bfloat16": 0.51}
 EPS = {"float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}

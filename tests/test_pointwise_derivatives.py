@@ -1,11 +1,12 @@
 """Every kind of derivative that the built-in loss has, on the backend at hand."""
 
 import keras
+import mpmath
 import numpy as np
-import oracle
 import pytest
-from differentiation import BACKEND, compiled, gradient, slope, tensor, to_numpy
-from instances import FUNCTIONS, batch
+from support import oracle
+from support.differentiation import BACKEND, compiled, gradient, slope, tensor, to_numpy
+from support.instances import FUNCTIONS, batch
 
 from keras_bce import losses
 
@@ -103,6 +104,59 @@ def test_gradients_under_a_compiler(kind):
         np.testing.assert_allclose(
             gradient(compiled(f, xla), y, x)[1], expected, rtol=1e-5, atol=1e-7
         )
+
+
+SWEPT = {
+    "bce": losses.BinaryCrossentropy(True, reduction="sum"),
+    **{
+        f"focal {gamma}": losses.BinaryFocalCrossentropy(
+            gamma=gamma, from_logits=True, reduction="sum"
+        )
+        for gamma in (0.1, 0.5, 1.0, 1.5, 2.0, 5.0)
+    },
+    **{
+        f"asymmetric {pos} {neg} {clip}": losses.AsymmetricBinaryCrossentropy(
+            pos, neg, clip, from_logits=True, reduction="sum"
+        )
+        for pos, neg, clip in [(0.0, 4.0, 0.05), (0.5, 0.5, 0.0), (1.0, 0.5, 0.05), (0.5, 1.0, 0.1)]
+    },
+}
+
+
+@pytest.mark.parametrize("xla", [None, True], ids=["eager", "xla"])
+@pytest.mark.parametrize("kind", SWEPT)
+def test_second_derivatives_are_finite_at_every_logit(kind, xla):
+    x = tensor(np.linspace(-120, 120, 241)[:, None])
+    if xla and BACKEND == "torch":
+        pytest.skip("torch compiles nothing here")
+    for label in (0.0, 0.3, 1.0, 1.05):
+        y = keras.ops.full_like(x, label)
+
+        def total(x, y=y):
+            first = slope(lambda x: SWEPT[kind](y, x), x)
+            return keras.ops.sum(first)
+
+        (second,) = gradient(compiled(total) if xla else total, x)
+        assert np.isfinite(second).all(), (label, to_numpy(x)[~np.isfinite(second)])
+
+
+@pytest.mark.parametrize("gamma", [0.5, 2.0])
+def test_second_derivatives_of_the_focal_loss_are_right(gamma):
+    loss = losses.BinaryFocalCrossentropy(gamma=gamma, from_logits=True, reduction="sum")
+    logits = np.array([-100.0, -60.0, -45.0, -20.0, -1.0, 0.5, 20.0, 45.0, 60.0, 80.0])
+
+    def first(y, x):
+        return oracle.derivative(oracle.focal, y, x, from_logits=True, gamma=gamma)
+
+    for label in (0.0, 0.3, 1.0):
+
+        def total(x, label=label):
+            return keras.ops.sum(slope(lambda x: loss(keras.ops.full_like(x, label), x), x))
+
+        (given,) = gradient(total, tensor(logits[:, None]))
+        with mpmath.workdps(250):  # Two differences, of a loss of as little as 1e-130.
+            expected = [float(oracle.derivative(first, label, x)) for x in logits]
+        np.testing.assert_allclose(given.ravel(), expected, rtol=2e-5, atol=1e-37)
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="JAX's transformations")

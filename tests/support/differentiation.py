@@ -6,9 +6,11 @@ import pytest
 
 BACKEND = keras.config.backend()
 
-
 #: NumPy's tensors are arrays, which are checked on the host: no value of theirs becomes NaN.
 tensors_are_unchecked = pytest.mark.skipif(BACKEND == "numpy", reason="NumPy's are checked")
+only_on_torch = pytest.mark.skipif(BACKEND != "torch", reason="torch's")
+only_on_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's")
+only_on_jax = pytest.mark.skipif(BACKEND != "jax", reason="JAX's")
 
 
 def needs_gradients():
@@ -75,6 +77,24 @@ def to_numpy(x):
     if keras.backend.standardize_dtype(x.dtype) in ("float16", "bfloat16"):
         x = keras.ops.cast(x, "float32")
     return keras.ops.convert_to_numpy(x)
+
+
+def number(value):
+    """A tensor of one value as a Python number."""
+    return to_numpy(value).item()
+
+
+def masked(x, mask):
+    """A tensor that carries a mask as Keras's layers give it: through a layer of its own."""
+
+    class Masking(keras.layers.Layer):
+        def compute_mask(self, inputs, previous_mask=None):
+            return keras.ops.convert_to_tensor(mask)
+
+        def call(self, inputs):
+            return inputs + 0.0
+
+    return Masking(dtype=None)(x)
 
 
 def compiled(function, xla=True):
