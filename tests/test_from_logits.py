@@ -90,3 +90,16 @@ def test_a_wrapped_metric_is_handed_the_mask_itself():
     metrics.FromLogits(recorder).update_state(y, masked(tensor(x), mask))
     (seen,) = recorder.seen
     np.testing.assert_array_equal(np.ravel(seen).astype(bool), mask)
+
+
+def test_early_stopping_asks_for_a_mode_where_the_wrapped_metric_has_no_direction():
+    class Undirected(keras.metrics.Mean):
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            super().update_state(y_pred)
+
+    model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+    metric = metrics.FromLogits(Undirected(name="undirected"))
+    model.compile("sgd", "mse", metrics=[metric])
+    stop = keras.callbacks.EarlyStopping("undirected")
+    with pytest.raises(ValueError, match="direction"):
+        model.fit(np.zeros((4, 1)), np.zeros((4, 1)), verbose=0, callbacks=[stop])
