@@ -101,5 +101,5 @@ def test_early_stopping_asks_for_a_mode_where_the_wrapped_metric_has_no_directio
     metric = metrics.FromLogits(Undirected(name="undirected"))
     model.compile("sgd", "mse", metrics=[metric])
     stop = keras.callbacks.EarlyStopping("undirected")
-    with pytest.raises(ValueError, match="direction"):
+    with pytest.raises(ValueError, match="monitor=undirected"):
         model.fit(np.zeros((4, 1)), np.zeros((4, 1)), verbose=0, callbacks=[stop])
