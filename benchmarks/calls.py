@@ -60,7 +60,7 @@ class Calls:
 
 
 def cases():
-    """By name, what is counted: functions without arguments."""
+    """The functions whose calls are counted, by name."""
     y, x, weights = map(
         keras.ops.convert_to_tensor,
         ([[0.0, 1.0], [0.0, 0.0]], [[-1.5, 0.5], [2.5, -3.0]], [0.8, 0.2]),

@@ -13,7 +13,7 @@ from keras import ops
 from keras_bce import _faults
 from keras_bce._typing import Array, HasShape, LabelFactors, Reduction
 
-#: `pos_weight` or `label_weights`, validated: a float64 array, or what is read at each call.
+#: Validated `pos_weight` or `label_weights`: a float, a float64 array, a variable or a tensor.
 Factors = float | Array | HasShape | None
 
 
@@ -104,7 +104,7 @@ _REDUCTIONS = (*get_args(get_args(Reduction)[0]), None)
 
 
 def number(name: str, value: Any, low: float, high: float, rule: str) -> float:
-    """A float in [low, high]; `rule` says so in words."""
+    """A float in [low, high]; the error states the range as `rule`."""
     is_number = isinstance(value, (numbers.Real, np.number, np.bool_))
     if not is_number or not low <= float(value) <= high:
         raise ValueError(f"`{name}` must be {rule}. Received: {name}={value!r}.")
@@ -132,7 +132,7 @@ def ignore_class(value: Any) -> float | None:
     if value is None:
         return None
     if isinstance(value, (float, np.floating)) and math.isnan(value):
-        return math.nan  # One NaN for all: another would count as another argument.
+        return math.nan  # Always this object, since two NaN are unequal.
     largest = np.finfo("float64").max
     return number("ignore_class", value, -largest, largest, "None, a finite number, or NaN")
 
@@ -187,7 +187,7 @@ def label_factors(name: str, values: LabelFactors) -> Factors:
 
 
 def plain_factors(values: Factors) -> float | list[float] | None:
-    """The same as numbers, for a config: those of a variable or tensor as they are now."""
+    """Validated factors as numbers, for a config; a variable gives its current values."""
     if values is None or isinstance(values, float):
         return values
     if not isinstance(values, np.ndarray):

@@ -46,13 +46,6 @@ class Pointwise:
     link: Link = field(init=False, repr=False, compare=False)
     pos_weight: Tensor | None = field(init=False, repr=False, compare=False)
 
-    def smoothed(self, y: Tensor) -> Tensor:
-        """Labels drawn towards 1/2: `y * (1 - smoothing) + smoothing / 2`."""
-        if self.smoothing is None:
-            return y
-        # An impossible label stays impossible.
-        return backend.within(y, LABEL_LIMITS) * (1.0 - self.smoothing) + 0.5 * self.smoothing
-
     @property
     def value(self) -> Tensor:
         """The loss of each prediction."""
@@ -76,14 +69,14 @@ class Pointwise:
         """
         return (self.value,), ()
 
-    def mean(self, mean: Callable[[Tensor], Tensor]) -> Tensor:
-        """The mean of `value`, term by term."""
+    def total(self, reduce: Callable[[Tensor], Tensor]) -> Tensor:
+        """The sum of the terms, each after a linear reduction."""
         (first, *added), subtracted = self.terms
-        total = mean(first)
+        total = reduce(first)
         for term in added:
-            total = total + mean(term)
+            total = total + reduce(term)
         for term in subtracted:
-            total = total - mean(term)
+            total = total - reduce(term)
         return total
 
     @property
@@ -137,6 +130,11 @@ def losses(
     return bound(loss, y=y, link=link, pos_weight=pos_weight)
 
 
+def smoothed(y: Tensor, smoothing: float | Tensor) -> Tensor:
+    """Labels drawn towards 1/2: `y * (1 - smoothing) + smoothing / 2`; NaN if impossible."""
+    return backend.within(y, LABEL_LIMITS) * (1.0 - smoothing) + 0.5 * smoothing
+
+
 def is_zero(number: float | Tensor) -> bool:
     """Whether a number is known to be 0: not a tensor."""
     return isinstance(number, float) and number == 0.0
@@ -158,8 +156,7 @@ class Crossentropy(Pointwise):
 
     @property
     def value(self) -> Tensor:
-        (first, *added), subtracted = self.terms
-        return first + added[0] if added else first - subtracted[0]
+        return self.total(lambda term: term)
 
     @property
     def terms(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:

@@ -18,7 +18,7 @@ from keras_bce._prepare import Batch, Reading
 from keras_bce._typing import Array, Tensor
 from keras_bce._weighting import exclude
 
-#: `update(state, batch, loss, reading, *static)`: the state with what a batch adds to it.
+#: `update((state, batch), loss, reading, *static)`: the state with what a batch adds to it.
 Update = Callable[..., Tensor]
 
 

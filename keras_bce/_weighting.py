@@ -12,7 +12,7 @@ from keras import ops
 
 from keras_bce._backend import backend
 from keras_bce._faults import LABEL_LIMITS
-from keras_bce._pointwise import Pointwise, losses
+from keras_bce._pointwise import Pointwise, losses, smoothed
 from keras_bce._prepare import Batch, Reading
 from keras_bce._typing import Reduction, Tensor
 
@@ -111,7 +111,7 @@ def _of_any_samples(batch: Batch, loss: Pointwise, reading: Reading) -> Samples:
 def _losses(batch: Batch, loss: Pointwise, reading: Reading, mean_over: int | None) -> Tensor:
     labels = batch.labels
     if loss.smoothing is not None:
-        labels = loss.smoothed(labels)
+        labels = smoothed(labels, loss.smoothing)
     return losses(loss, reading.link, labels, batch.predictions, batch.pos_weight, mean_over)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras_bce._typing import Tensor
 
-#: Exponents, above all, for which compilers have something faster than a general power.
+#: Numbers that stay constants: these exponents are faster than a general power.
 _COMMON = (0.0, 0.5, 1.0, 2.0, 3.0)
 
 
@@ -18,26 +18,30 @@ def lifted(loss: Any) -> tuple[Any, dict[str, float]]:
     The loss is part of the key of a compiled computation, the numbers are inputs: so an annealed
     gamma compiles nothing anew.
     """
-    numbers = {}
-    for own in fields(loss):
-        number = getattr(loss, own.name) if own.init else None
-        if isinstance(number, float) and number not in _COMMON:
-            numbers[own.name] = number
+    numbers = {
+        name: number
+        for name, number in _numbers(loss).items()
+        if isinstance(number, float) and number not in _COMMON
+    }
     return replace(loss, **dict.fromkeys(numbers)), numbers
 
 
 def tensors_of(loss: Any, kind: type) -> dict[str, Tensor]:
     """The numbers of a loss that are tensors, of this type, by name."""
-    numbers = {own.name: getattr(loss, own.name) for own in fields(loss) if own.init}
-    return {name: number for name, number in numbers.items() if isinstance(number, kind)}
+    return {name: number for name, number in _numbers(loss).items() if isinstance(number, kind)}
+
+
+def _numbers(loss: Any) -> dict[str, Any]:
+    """The arguments of a loss by name, without the tensors that it is bound to."""
+    return {own.name: getattr(loss, own.name) for own in fields(loss) if own.init}
 
 
 def as_is(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The function itself: there is nothing to compile."""
+    """Returns the function: there is nothing to compile."""
     return function
 
 
-#: Nothing sums the losses of replicas. A call of it costs no frame.
+#: Always 1: only `tf.distribute` sums the losses of replicas.
 one_replica: Callable[[], int] = partial(int, 1)
 
 

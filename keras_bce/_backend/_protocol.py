@@ -11,7 +11,7 @@ Axis = int | tuple[int, ...] | None
 
 
 class Backend(Protocol):
-    """Mathematics, elementwise unless it says otherwise, and what a framework does its own way.
+    """Elementwise mathematics, and what each framework does differently.
 
     Where `keras.ops` does it as exactly and as fast, it is not here.
     """
@@ -94,7 +94,7 @@ class Backend(Protocol):
         """
 
     def compiled_update(self, function: Callable[..., Tensor], /) -> Callable[..., Tensor]:
-        """The same for a function that nothing differentiates."""
+        """Like `compiled`, for a function that is never differentiated."""
 
     def result(self, x: Tensor, dtype: str, /) -> Tensor:
         """`x` in this dtype, with 0.0 in the place of -0.0, and the derivative of `x`."""

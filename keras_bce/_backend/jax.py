@@ -140,7 +140,7 @@ def has_float64() -> bool:
 def _two_sum(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """The rounded sum, and its rounding error, exactly (Knuth, TAOCP 4.2.2, theorem B).
 
-    So, and not by way of float64, which JAX has only if it is set up to.
+    Not in float64, which JAX has only if it is enabled.
     """
     total = a + b
     b_seen = total - a

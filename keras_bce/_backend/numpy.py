@@ -74,7 +74,7 @@ def clipped(p: Tensor, limits: Limits) -> Tensor:
 
 
 def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
-    """Of the losses the values only."""
+    """Gives values only, without derivatives."""
 
     def losses(
         loss: Any, link: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None

@@ -50,9 +50,9 @@ def _in_xla() -> bool:
 def log1m(x: Tensor) -> Tensor:
     if not _in_xla():
         return tf.math.log1p(-x)
-    # As exact, and faster there: the logarithm of the rest, and of what that rounded off.
+    # As exact, and faster under XLA: `log(1 - x)`, corrected by the rounding error of `1 - x`.
     rest = 1.0 - x
-    # The floor spares XLA the thought that `1 - (1 - x)` is `x`.
+    # The maximum keeps XLA's simplifier from folding `1 - (1 - x)` to `x`.
     positive = tf.maximum(rest, np.finfo("float32").tiny)
     return tf.math.log(rest) + ((1.0 - positive) - x)
 
@@ -118,7 +118,7 @@ def find_logits(y_pred: Any, even_if_costly: bool = False) -> Any:
 
 
 def follow(x: Tensor, like: Tensor) -> Tensor:
-    """As it is: TensorFlow moves what an operation needs."""
+    """As it is: TensorFlow copies tensors between devices by itself."""
     return x
 
 
@@ -267,7 +267,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
                 # XLA fuses all elementwise operations into one loop; a reduction is another.
                 value = tf.reduce_mean(at.value, axis)
             else:
-                value = at.mean(lambda term: tf.reduce_mean(term, axis))
+                value = at.total(lambda term: tf.reduce_mean(term, axis))
             slope, label_slope = at.slope, at.label_slope
 
             def gradient(upstream: Tensor) -> Any:

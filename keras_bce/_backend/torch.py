@@ -28,8 +28,8 @@ def at_most(x: Tensor, high: float) -> Tensor:
     return x.clamp(max=high)
 
 
-# Whatever can be is done in place, which on CPUs takes half the time. There `torch.where` runs
-# element by element, and takes as long as forty products: it is left to what will be derived.
+# Operations are in place where possible, which takes half the time on CPUs. `torch.where` takes as
+# long as forty products there: it is used only where derivatives are recorded.
 
 
 def log1m(x: Tensor) -> Tensor:
@@ -124,7 +124,7 @@ def _node(x: Tensor) -> Any:
 
 
 def _source(node: Any) -> Any:
-    """The same of the tensor that an operation of one input was given."""
+    """What stands for the input of an operation that has one input."""
     source = node.next_functions[0][0]
     return getattr(source, "variable", source)
 
@@ -211,7 +211,7 @@ def _value(at: _At, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | 
             return value if axis is None else value.mean(axis)
         if axis is None or y.shape[axis] == 1:
             return losses.value if axis is None else losses.value.squeeze(axis)
-        return losses.mean(partial(torch.mean, dim=axis))
+        return losses.total(partial(torch.mean, dim=axis))
 
     return _in_blocks(value, axis, y, prediction, pos_weight)
 
@@ -303,5 +303,5 @@ def _nan_where_nan(value: Tensor) -> Tensor:
     return value.detach().clamp(0.0, 0.0)
 
 
-# `apply` asks for it at every call.
+# `apply` asks for the signature at every call.
 vars(_Differentiable.forward)["__signature__"] = inspect.signature(_Differentiable.forward)
