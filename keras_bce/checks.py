@@ -1,19 +1,27 @@
 """Finds the values in data, and in what a model predicts for it, that make a loss NaN."""
 
-import contextlib
 import itertools
 import math
-import re
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
-from keras import ops
 
 from keras_bce import _arguments, _faults, _origin, _prepare
+from keras_bce._data import (
+    Batches,
+    Outputs,
+    Progress,
+    Verbose,
+    check_verbose,
+    is_batches,
+    located,
+    outputs,
+    readable,
+    unpacked,
+)
 
 __all__ = ["check_inputs"]
 
@@ -24,13 +32,6 @@ def __dir__() -> list[str]:
 
 #: The most batches that are read, of data that does not tell how many it has.
 MOST_BATCHES = 10_000
-#: With `verbose="auto"`, the seconds after which a progress bar appears.
-PROGRESS_DELAY = 1.0
-
-_Verbose: TypeAlias = Literal["auto", 0, 1] | bool
-
-#: Arrays by the name or the position of their output; that of a single output by `None`.
-_Outputs: TypeAlias = dict[Any, Any]
 
 
 def check_inputs(
@@ -40,7 +41,7 @@ def check_inputs(
     from_logits: bool = False,
     ignore_class: float | None = None,
     model: Any = None,
-    verbose: _Verbose = "auto",
+    verbose: Verbose = "auto",
 ) -> None:
     """Raises a `ValueError` that names everything wrong with labels and predictions.
 
@@ -96,7 +97,7 @@ def check_inputs(
     check = _Check(from_logits, _arguments.ignore_class(ignore_class), model, verbose)
     if model is not None and isinstance(y_true, tuple):
         found = check.pair(y_true)
-    elif _is_batches(y_true):
+    elif is_batches(y_true):
         found = check.batches(y_true)
     else:
         found = check.arrays(y_true, y_pred)
@@ -110,26 +111,24 @@ class _Check(NamedTuple):
     from_logits: bool
     ignore_class: float | None
     model: Any
-    verbose: _Verbose
+    verbose: Verbose
 
     def pair(self, pair: tuple[Any, ...]) -> list[str]:
         """Faults of `(x, y)` or `(x, y, sample_weight)` that hold all samples."""
-        samples = len(next(iter(_outputs(_unpacked(pair)[1]).values())))
-        with _Progress(math.ceil(samples / 32), self.verbose) as bar:
-            return self.batch(pair, partial(self.model.predict, verbose=0, callbacks=[bar]))
+        batch = unpacked(pair)
+        samples = len(next(iter(outputs(batch[1]).values())))
+        with Progress(math.ceil(samples / 32), self.verbose) as bar:
+            return self.batch(batch, partial(self.model.predict, verbose=0, callbacks=[bar]))
 
     def batches(self, data: Any) -> list[str]:
         """Faults of the first labels that have any, and of the first predictions before these."""
-        length: int | None = None
         found: list[str] = []
         count = 0
-        by_index = isinstance(data, keras.utils.PyDataset)
-        with contextlib.suppress(TypeError, NotImplementedError):  # Unknown, or without end.
-            length = data.num_batches if by_index else len(data)
-        batches = (data[i] for i in itertools.count()) if by_index else data
+        batches = Batches(data, labelled=True)
+        length = batches.length
+        most = MOST_BATCHES if length is None else length
         predict = getattr(self.model, "predict_on_batch", None)
-        with _Progress(length, self.verbose) as bar:
-            most = MOST_BATCHES if length is None else length
+        with Progress(length, self.verbose) as bar:
             for count, batch in enumerate(itertools.islice(batches, most), 1):
                 new = self.batch(batch, predict, count - 1)
                 found = [*new, *found]
@@ -146,14 +145,17 @@ class _Check(NamedTuple):
         return found
 
     def batch(
-        self, batch: Any, predict: Callable[[Any], Any] | None, number: int | None = None
+        self,
+        batch: tuple[Any, Any, Any],
+        predict: Callable[[Any], Any] | None,
+        number: int | None = None,
     ) -> list[str]:
         """Faults of each output of one batch; `number` is its place among the batches, if any."""
-        x, y_true, sample_weight = _unpacked(batch, number)
-        labels, weights = _outputs(y_true), _outputs(sample_weight)
-        predictions: _Outputs = {}
+        x, y_true, sample_weight = batch
+        labels, weights = outputs(y_true), outputs(sample_weight)
+        predictions: Outputs = {}
         if predict is not None:
-            predicted = predict(keras.tree.map_structure(_readable, x))
+            predicted = predict(keras.tree.map_structure(readable, x))
             predictions = _predictions_of(labels, predicted, self.model)
         found = []
         for name, values in labels.items():
@@ -162,7 +164,7 @@ class _Check(NamedTuple):
                 sentences = self.arrays(values, predictions.get(name), weight)
             except ValueError as error:  # They are not even numbers.
                 sentences = [str(error)]
-            found += [_located(sentence, number, name) for sentence in sentences]
+            found += [located(sentence, number, name) for sentence in sentences]
         return found
 
     def arrays(self, y_true: Any, y_pred: Any = None, sample_weight: Any = None) -> list[str]:
@@ -183,69 +185,24 @@ class _Check(NamedTuple):
 
 def _check_arguments(y_true: Any, y_pred: Any, model: Any, verbose: Any) -> None:
     """Raises for arguments that do not go together."""
-    if not isinstance(verbose, (str, int)) or verbose not in ("auto", 0, 1):
-        raise ValueError(f"`verbose` must be 'auto', 0 or 1. Received: verbose={verbose!r}.")
+    check_verbose(verbose)
     if model is not None and not isinstance(model, keras.Model):
         raise ValueError(f"`model` must be a Keras model. Received: model={model!r}.")
-    if y_pred is not None and (model is not None or _is_batches(y_true)):
+    if y_pred is not None and (model is not None or is_batches(y_true)):
         raise ValueError(
             "`y_pred` goes with labels alone. Received: y_pred beside "
             f"{'batches' if model is None else 'a model'}. Leave it out, and pass `model=model`."
         )
-    if model is not None and not (isinstance(y_true, tuple) or _is_batches(y_true)):
+    if model is not None and not (isinstance(y_true, tuple) or is_batches(y_true)):
         raise ValueError(
             "`model` needs its inputs beside the labels. Received: y_true of type "
             f"{type(y_true).__name__}. Pass `check_inputs((x, y), model=model)`, or batches."
         )
 
 
-def _is_batches(data: Any) -> bool:
-    """Whether `data` gives batches, rather than being labels."""
-    if isinstance(data, (list, tuple)):
-        return len(data) > 0 and all(_is_batch(item) for item in data)
-    if isinstance(data, (Sequence, Mapping)) or _rank(data) is not None:
-        return False
-    return isinstance(data, keras.utils.PyDataset) or hasattr(data, "__iter__")
-
-
-def _is_batch(item: Any) -> bool:
-    """Whether an item of a list is `(x, y)` or `(x, y, sample_weight)`, rather than numbers."""
-    if not isinstance(item, (list, tuple)) or len(item) not in (2, 3):
-        return False
-    parts = [part for part in keras.tree.flatten(list(item[:2])) if part is not None]
-    return bool(parts) and all(_rank(part) for part in parts)
-
-
-def _rank(value: Any) -> int | None:
-    """The number of axes of a tensor, array or table of any library; `None` for anything else."""
-    if hasattr(value, "shape"):
-        return len(value.shape)
-    return 1 if hasattr(value, "__array__") else None
-
-
-def _unpacked(batch: Any, number: int | None = None) -> tuple[Any, Any, Any]:
-    """The inputs, the labels, and the weights or `None`."""
-    parts = tuple(batch) if isinstance(batch, (list, tuple)) else (batch,)
-    x, y_true, sample_weight = [*parts, None, None][:3]
-    if not _outputs(y_true) or np.isscalar(y_true) or _rank(y_true) == 0 or len(parts) > 3:
-        rule = "A batch must be `(x, y)` or `(x, y, sample_weight)`, with an array of labels `y`."
-        received = f"Received: ({', '.join(type(part).__name__ for part in parts)})."
-        raise ValueError(_located(f"{rule} {received} Give it labels, as `fit` needs.", number))
-    return x, y_true, sample_weight
-
-
-def _outputs(values: Any) -> _Outputs:
-    """The arrays of a dict, a list or a tuple; `{}` for `None`, a dict of one for anything else."""
-    if isinstance(values, Mapping):
-        return {name: array for name, array in values.items() if array is not None}
-    if isinstance(values, (list, tuple)) and values and all(_rank(array) for array in values):
-        return dict(enumerate(values)) if len(values) > 1 else {None: values[0]}
-    return {} if values is None else {None: values}
-
-
-def _predictions_of(labels: _Outputs, predicted: Any, model: Any) -> _Outputs:
+def _predictions_of(labels: Outputs, predicted: Any, model: Any) -> Outputs:
     """The predictions by the keys of the labels, also where only one of both has names."""
-    predictions = _outputs(predicted)
+    predictions = outputs(predicted)
     if not labels.keys() <= predictions.keys():
         names = getattr(model, "output_names", ()) if str in map(type, labels) else labels
         arrays = keras.tree.flatten(predicted)
@@ -253,14 +210,9 @@ def _predictions_of(labels: _Outputs, predicted: Any, model: Any) -> _Outputs:
     if not labels.keys() <= predictions.keys():
         raise ValueError(
             "`y` must hold labels by the names of outputs of the model, or one array per output. "
-            f"Received: labels {[*labels]}, outputs {[*_outputs(predicted)]}."
+            f"Received: labels {[*labels]}, outputs {[*outputs(predicted)]}."
         )
     return predictions
-
-
-def _readable(x: Any) -> Any:
-    """An input that the model can read: a tensor of another backend becomes a NumPy array."""
-    return x if ops.is_tensor(x) or not hasattr(x, "__array__") else np.asarray(x)
 
 
 def _weighted(sample_weight: Any, shape: tuple[int, ...]) -> tuple[Any, list[str]]:
@@ -283,41 +235,3 @@ def _weighted(sample_weight: Any, shape: tuple[int, ...]) -> tuple[Any, list[str
         "sample out, give it a weight of 0."
         for place in wrong[:1]
     ]
-
-
-def _located(sentence: str, number: int | None, output: Any = None) -> str:
-    """A fault, with the batch and the output that it is in, if these are given."""
-    if number is not None:
-        words = "the first" if "the first at" in sentence else "Received"
-        sentence = sentence.replace(words, f"{words} in batch {number}", 1)
-    if output is not None:
-        sentence = re.sub(
-            r"\by_true|\by_pred|\bsample_weight", lambda word: f"{word[0]}[{output!r}]", sentence
-        )
-    return sentence
-
-
-class _Progress(keras.callbacks.Callback):
-    """A progress bar, which also follows `predict`. With `verbose="auto"` it appears late."""
-
-    def __init__(self, length: int | None, verbose: _Verbose) -> None:
-        super().__init__()
-        self._bar = keras.utils.Progbar(length, unit_name="batch")
-        delay = {"auto": PROGRESS_DELAY, 0: math.inf, 1: 0.0}[verbose]
-        self._show_from = time.monotonic() + delay
-        self._shown: int | None = None
-
-    def update(self, count: int) -> None:
-        if time.monotonic() >= self._show_from:
-            self._bar.update(count, finalize=False)
-            self._shown = count
-
-    def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
-        self.update(batch + 1)
-
-    def __enter__(self) -> "_Progress":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self._shown is not None:
-            self._bar.update(self._shown, finalize=True)

@@ -25,7 +25,7 @@ from support.batches import (
 )
 
 import keras_bce
-from keras_bce import checks
+from keras_bce import _data, checks
 
 
 @every_form
@@ -234,14 +234,14 @@ def test_a_bar_is_shown_when_it_takes_long_and_if_asked_for(model, pair, capsys,
     for shown in (output(verbose=1), output(verbose=True)):
         assert count in shown
         assert shown.endswith("\n")
-    monkeypatch.setattr(checks, "PROGRESS_DELAY", 0.0)
+    monkeypatch.setattr(_data, "PROGRESS_DELAY", 0.0)
     assert count in output()
     assert output(verbose=0) == ""
 
 
 def test_the_bar_begins_a_second_after_the_work(capsys, monkeypatch):
     now = iter([0.0, 0.6, 0.9, 1.1, 1.2, 1.3])
-    monkeypatch.setattr(checks.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(_data.time, "monotonic", lambda: next(now))
     monkeypatch.setattr(checks.keras.utils, "Progbar", Recorder)
     keras_bce.check_inputs(split(features(), labels()))
     assert Recorder.shown == [(3, False), (4, False), (5, False), (5, True)]
