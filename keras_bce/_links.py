@@ -12,12 +12,12 @@ cancellation, so that small probabilities keep their digits.
 """
 
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 
 from keras_bce._backend import backend
+from keras_bce._caching import computed_once, remembered
 from keras_bce._faults import PROBABILITY_LIMITS
 from keras_bce._typing import Tensor
 
@@ -51,21 +51,21 @@ class Logits:
 
     unchanged = True
 
-    @cached_property
+    @computed_once
     def step(self) -> Tensor:
         """1 where `x > 0`, 0 where `x < 0`."""
         return backend.step(self.x)
 
-    @cached_property
+    @computed_once
     def r(self) -> Tensor:
         return backend.sigmoid_minus_abs(self.x)
 
-    @cached_property
+    @computed_once
     def signed_r(self) -> Tensor:
         """`r` where `x > 0`, `-r` where `x < 0`."""
         return backend.with_sign(self.r, self.x)
 
-    @cached_property
+    @computed_once
     def minus_log_rest(self) -> Tensor:
         """`-log(1 - r)`."""
         return backend.softplus_minus_abs(self.x)
@@ -82,11 +82,11 @@ class Logits:
     def log_q(self) -> Tensor:
         return backend.at_most(-self.x, 0.0) - self.minus_log_rest
 
-    @cached_property
+    @computed_once
     def p(self) -> Tensor:
         return self.step - self.signed_r
 
-    @cached_property
+    @computed_once
     def q(self) -> Tensor:
         return (1.0 - self.step) + self.signed_r
 
@@ -146,16 +146,16 @@ class Probabilities:
         """Whether the given numbers were in [0, 1] as far as that is known."""
         return self.p is self.given
 
-    @cached_property
+    @computed_once
     def q(self) -> Tensor:
         return 1.0 - self.p
 
-    @cached_property
+    @computed_once
     def log_p(self) -> Tensor:
         # Bounded before the logarithm, so that no intermediate result is infinite.
         return backend.log(backend.at_least(self.p, self.epsilon))
 
-    @cached_property
+    @computed_once
     def log_q(self) -> Tensor:
         return backend.log1m(backend.at_most(self.p, 1.0 - _below_one(self.epsilon)))
 
@@ -186,7 +186,7 @@ class Probabilities:
 Link: TypeAlias = Logits | Probabilities
 
 
-@lru_cache
+@remembered
 def _below_one(epsilon: float) -> float:
     """`1 - float32(1 - epsilon)`, at least 2**-24."""
     return max(float(1.0 - np.float32(1.0 - epsilon)), 2.0**-24)

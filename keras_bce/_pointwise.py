@@ -16,13 +16,13 @@ derivatives follow.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
 from keras import ops
 
 from keras_bce._backend import backend
+from keras_bce._caching import computed_once
 from keras_bce._faults import LABEL_LIMITS
 from keras_bce._links import Link, Logits, bound
 from keras_bce._typing import Tensor
@@ -89,7 +89,7 @@ class Pointwise:
         possible = (self.y >= low) & (self.y <= high)
         return possible if isinstance(self.link, Logits) else possible & self.link.possible
 
-    @cached_property
+    @computed_once
     def positive(self) -> Tensor:
         """The factor of the positive term, `pos_weight * y`."""
         return self.y if self.pos_weight is None else self.y * self.pos_weight
@@ -235,7 +235,7 @@ class _Modulated:
         self.loss = loss
         self.weight = weight
 
-    @cached_property
+    @computed_once
     def factor(self) -> Tensor:
         """`t ** gamma`, without an overflow in its derivatives, which hold `t ** (gamma - 2)`."""
         gamma = self.gamma
@@ -249,15 +249,15 @@ class _Modulated:
         log_t = backend.at_most(self.link.log_r, math.log(_SMALL))
         return backend.where(small, ops.exp(gamma * log_t), power)
 
-    @cached_property
+    @computed_once
     def value(self) -> Tensor:
         return self.factor * self.loss
 
-    @cached_property
+    @computed_once
     def _is_small(self) -> Tensor:
         return self.t < _SMALL
 
-    @cached_property
+    @computed_once
     def _loss_per_t(self) -> Tensor:
         """`loss / t`, or its limit where `t` is small.
 
@@ -304,11 +304,11 @@ class FocalCrossentropy(Pointwise):
             return slope
         return self._balance * slope + (2.0 * self.alpha - 1.0) * self._modulated.value
 
-    @cached_property
+    @computed_once
     def _crossentropy(self) -> Crossentropy:
         return bound(Crossentropy(), y=self.y, link=self.link, pos_weight=self.pos_weight)
 
-    @cached_property
+    @computed_once
     def _modulated(self) -> _Modulated:
         link = self.link
         t = self.y * link.q + self.negative * link.p
@@ -359,12 +359,12 @@ class AsymmetricCrossentropy(Pointwise):
             positive = positive * self.pos_weight
         return positive - self._if_negative.value
 
-    @cached_property
+    @computed_once
     def _if_positive(self) -> _Modulated:
         link = self.link
         return _Modulated(link, link.q, self.gamma_pos, -link.log_p)
 
-    @cached_property
+    @computed_once
     def _if_negative(self) -> _Modulated:
         m, log_rest = self._shifted
         return _Modulated(self.link, m, self.gamma_neg, -log_rest)

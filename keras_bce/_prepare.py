@@ -6,7 +6,6 @@ what was passed, since a conversion would lose them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from keras import Variable, config, ops
 from keras_bce import _faults, _origin
 from keras_bce._arguments import Arguments, Factors
 from keras_bce._backend import backend
+from keras_bce._caching import remembered
 from keras_bce._links import Link, Logits, Probabilities
 from keras_bce._typing import Tensor
 
@@ -163,11 +163,11 @@ def cast(values: Tensor, dtype: str) -> Tensor:
 def _tensor(values: Any, dtype: str) -> Tensor:
     """A tensor of this dtype."""
     if isinstance(values, np.ndarray):
-        return ops.convert_to_tensor(values.astype(dtype), dtype=dtype)
+        return backend.from_host(values.astype(dtype))
     return cast(values, dtype)
 
 
-@lru_cache
+@remembered
 def _name(dtype: Any) -> str:
     name: str = getattr(dtype, "name", None) or str(dtype)
     return name.removeprefix("torch.")

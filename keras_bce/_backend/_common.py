@@ -5,6 +5,8 @@ from dataclasses import fields, replace
 from functools import lru_cache, partial
 from typing import Any
 
+from keras import ops
+
 from keras_bce._typing import Tensor
 
 #: Numbers that stay constants: these exponents are faster than a general power.
@@ -34,6 +36,10 @@ def tensors_of(loss: Any, kind: type) -> dict[str, Tensor]:
 def _numbers(loss: Any) -> dict[str, Any]:
     """The arguments of a loss by name, without the tensors that it is bound to."""
     return {own.name: getattr(loss, own.name) for own in fields(loss) if own.init}
+
+
+#: Keras's conversion, which puts an array on the default device.
+from_host: Callable[[Any], Tensor] = ops.convert_to_tensor
 
 
 def as_is(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from keras_bce._typing import Tensor
+from keras_bce._typing import Array, Tensor
 
 #: `(low, high)`
 Limits = tuple[float, float]
@@ -27,6 +27,9 @@ class Backend(Protocol):
 
     def where(self, condition: Tensor, x: Any, y: Any, /) -> Tensor:
         """`x` where the condition is true, else `y`; one of them may be a number."""
+
+    def from_host(self, values: Array, /) -> Tensor:
+        """A tensor on Keras's default device."""
 
     def ones_like(self, x: Tensor, /) -> Tensor:
         """Ones on the device of `x`; Keras's are on the default device."""

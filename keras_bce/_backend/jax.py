@@ -18,6 +18,7 @@ from keras_bce._typing import Tensor
 
 infers_shapes = _common.never_infers_shapes
 replica_count = _common.one_replica
+from_host = _common.from_host
 
 log, power, where = jnp.log, jnp.power, jnp.where
 ones_like = jnp.ones_like

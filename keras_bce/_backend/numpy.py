@@ -12,6 +12,7 @@ from keras_bce._backend._protocol import Axis, Limits
 from keras_bce._typing import Tensor
 
 replica_count = _common.one_replica
+from_host = _common.from_host
 
 log = np.log
 ones_like = np.ones_like

@@ -14,6 +14,7 @@ from keras_bce._backend._protocol import Axis, Limits
 from keras_bce._typing import Tensor
 
 infers_shapes = _common.never_infers_shapes
+from_host = _common.from_host
 
 log, power = tf.math.log, tf.pow
 ones_like = tf.ones_like

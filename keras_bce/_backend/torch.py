@@ -6,11 +6,12 @@ from functools import partial
 from typing import Any
 
 import torch
+from keras import ops
 from torch.autograd import forward_ad
 
 from keras_bce._backend import _common
 from keras_bce._backend._protocol import Axis, Limits
-from keras_bce._typing import Tensor
+from keras_bce._typing import Array, Tensor
 
 compiled = _common.as_is
 infers_shapes = _common.never_infers_shapes
@@ -18,6 +19,11 @@ replica_count = _common.one_replica
 
 log, power, where = torch.log, torch.pow, torch.where
 ones_like = torch.ones_like
+
+
+def from_host(values: Array) -> Tensor:
+    # Keras's own conversion of arrays cannot be compiled.
+    return ops.convert_to_tensor(torch.from_numpy(values))
 
 
 def at_least(x: Tensor, low: float) -> Tensor:
@@ -175,6 +181,8 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
         loss: Any, link: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
     ) -> Tensor:
         at = _At(partial(formula, loss, link))
+        if torch.compiler.is_compiling():
+            return _Compiled.apply(at, y, prediction, pos_weight, axis)
         if torch.is_grad_enabled():
             return _Differentiable.apply(at, y, prediction, pos_weight, axis)
         return _value(at, y, prediction, pos_weight, axis)
@@ -246,9 +254,7 @@ def _in_blocks(function: Callable[..., Tensor], axis: int | None, *tensors: Any)
     return result
 
 
-class _Differentiable(torch.autograd.Function):
-    generate_vmap_rule = True
-
+class _Compiled(torch.autograd.Function):
     @staticmethod
     def forward(
         at: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
@@ -259,7 +265,6 @@ class _Differentiable(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
         ctx.at, y, prediction, pos_weight, ctx.axis = inputs
         ctx.save_for_backward(y, prediction, pos_weight, output)
-        ctx.save_for_forward(y, prediction, pos_weight, output)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
@@ -285,6 +290,15 @@ class _Differentiable(torch.autograd.Function):
             None,
             None,
         )
+
+
+class _Differentiable(_Compiled):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        _Compiled.setup_context(ctx, inputs, output)
+        ctx.save_for_forward(*inputs[1:4], output)
 
     @staticmethod
     def jvp(ctx: Any, _: Any, y_tangent: Any, prediction_tangent: Any, *others: Any) -> Tensor:
