@@ -34,8 +34,7 @@ def at_most(x: Tensor, high: float) -> Tensor:
     return x.clamp(max=high)
 
 
-# Operations are in place where possible, which takes half the time on CPUs. `torch.where` takes as
-# long as forty products there: it is used only where derivatives are recorded.
+# Where no derivative is recorded, operations are in place, which takes half the time on CPUs.
 
 
 def log1m(x: Tensor) -> Tensor:
@@ -55,18 +54,23 @@ def softplus_minus_abs(x: Tensor) -> Tensor:
     return e.log1p() if torch.is_grad_enabled() else e.log1p_()
 
 
+def _avoids_where() -> bool:
+    """Eagerly `torch.where` takes as long as forty products on CPUs; compilers vectorise it."""
+    return not (torch.is_grad_enabled() or torch.compiler.is_compiling())
+
+
 def step(x: Tensor) -> Tensor:
-    return (x >= 0).to(x.dtype) if torch.is_grad_enabled() else x.sign().mul_(0.5).add_(0.5)
+    return x.sign().mul_(0.5).add_(0.5) if _avoids_where() else (x >= 0).to(x.dtype)
 
 
 def with_sign(size: Tensor, x: Tensor) -> Tensor:
-    return torch.where(x >= 0, size, -size) if torch.is_grad_enabled() else x.sign().mul_(size)
+    return x.sign().mul_(size) if _avoids_where() else torch.where(x >= 0, size, -size)
 
 
 def multiply_no_nan(x: Tensor, weight: Tensor) -> Tensor:
-    if torch.is_grad_enabled():
-        return torch.where(weight == 0, 0.0, x * weight)
-    return (x * weight).nan_to_num_(nan=0.0, posinf=torch.inf, neginf=-torch.inf)
+    if _avoids_where():
+        return (x * weight).nan_to_num_(nan=0.0, posinf=torch.inf, neginf=-torch.inf)
+    return torch.where(weight == 0, 0.0, x * weight)
 
 
 def divide_no_nan(x: Tensor, size: Tensor) -> Tensor:
@@ -180,9 +184,10 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
     def losses(
         loss: Any, link: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
     ) -> Tensor:
-        at = _At(partial(formula, loss, link))
+        at_loss = partial(formula, loss, link)
         if torch.compiler.is_compiling():
-            return _Compiled.apply(at, y, prediction, pos_weight, axis)
+            return _Compiled.apply(at_loss, y, prediction, pos_weight, axis)
+        at = _At(at_loss)
         if torch.is_grad_enabled():
             return _Differentiable.apply(at, y, prediction, pos_weight, axis)
         return _value(at, y, prediction, pos_weight, axis)
@@ -255,6 +260,47 @@ def _in_blocks(function: Callable[..., Tensor], axis: int | None, *tensors: Any)
 
 
 class _Compiled(torch.autograd.Function):
+    """What a compiler fuses: the check for impossible values is a selection of the result."""
+
+    @staticmethod
+    def forward(
+        formula: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
+    ) -> Tensor:
+        losses = formula(y, prediction, pos_weight, check="last")
+        value = torch.where(losses.possible, losses.value, torch.nan)
+        return value if axis is None else value.mean(axis)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        ctx.formula, y, prediction, pos_weight, ctx.axis = inputs
+        ctx.save_for_backward(y, prediction, pos_weight, output)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Any:
+        y, prediction, pos_weight, value = ctx.saved_tensors
+        upstream = _each(upstream + _nan_where_nan(value), prediction, ctx.axis)
+        losses = ctx.formula(y, prediction, pos_weight, check="last")
+        _, wants_label_slope, wants_slope, *_ = ctx.needs_input_grad
+        return (
+            None,
+            upstream * losses.label_slope if wants_label_slope else None,
+            upstream * losses.slope if wants_slope else None,
+            None,
+            None,
+        )
+
+
+def _each(upstream: Tensor, prediction: Tensor, axis: int | None) -> Tensor:
+    """The derivative by each prediction's loss, from that by each mean over `axis`."""
+    if axis is None:
+        return upstream
+    count = prediction.shape[axis]
+    return (upstream if count == 1 else upstream / count).unsqueeze(axis)
+
+
+class _Differentiable(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(
         at: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
@@ -265,15 +311,13 @@ class _Compiled(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
         ctx.at, y, prediction, pos_weight, ctx.axis = inputs
         ctx.save_for_backward(y, prediction, pos_weight, output)
+        ctx.save_for_forward(y, prediction, pos_weight, output)
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> Any:
         y, prediction, pos_weight, value = ctx.saved_tensors
         axis = ctx.axis
-        count = 1 if axis is None else prediction.shape[axis]
-        upstream = (upstream if count == 1 else upstream / count) + _nan_where_nan(value)
-        if axis is not None:
-            upstream = upstream.unsqueeze(axis)
+        upstream = _each(upstream + _nan_where_nan(value), prediction, axis)
 
         def slope(y: Tensor, prediction: Tensor, upstream: Tensor, pos_weight: Any) -> Tensor:
             return upstream * ctx.at.slope(y, prediction, pos_weight).slope
@@ -290,15 +334,6 @@ class _Compiled(torch.autograd.Function):
             None,
             None,
         )
-
-
-class _Differentiable(_Compiled):
-    generate_vmap_rule = True
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
-        _Compiled.setup_context(ctx, inputs, output)
-        ctx.save_for_forward(*inputs[1:4], output)
 
     @staticmethod
     def jvp(ctx: Any, _: Any, y_tangent: Any, prediction_tangent: Any, *others: Any) -> Tensor:

@@ -98,7 +98,7 @@ def masked(x, mask):
 
 
 def compiled(function, xla=True):
-    """The function under the backend's compiler; torch runs as it is."""
+    """The function under the backend's compiler, as one graph."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -107,4 +107,9 @@ def compiled(function, xla=True):
         import jax
 
         return jax.jit(function)
+    if BACKEND == "torch" and xla:
+        import torch
+
+        torch._dynamo.reset()  # Else what is compiled for one test counts for the next.
+        return torch.compile(function, fullgraph=True, backend="eager")
     return function
