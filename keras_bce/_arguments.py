@@ -1,8 +1,8 @@
 """The arguments of losses and metrics: validated once, where an object is made."""
 
-import contextlib
 import math
 import numbers
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from keras_bce import _faults
+from keras_bce._backend import backend
 from keras_bce._typing import Array, HasShape, LabelFactors, Reduction
 
 #: Validated `pos_weight` or `label_weights`: a float, a float64 array, a variable or a tensor.
@@ -169,21 +170,34 @@ def label_factors(name: str, values: LabelFactors) -> Factors:
         return None
     live: Any = values if isinstance(values, keras.Variable) or ops.is_tensor(values) else None
     if live is not None:
-        array = None
-        with contextlib.suppress(TypeError, NotImplementedError):  # Not readable while compiling.
-            array = _faults.on_host(ops.convert_to_tensor(live), name).astype("float64")
-        if array is None:
-            array = np.ones(tuple(size or 1 for size in live.shape))
-    else:
-        array = _faults.host_array(values, name).astype("float64")
-    if array.ndim > 1 or array.size == 0 or not np.all((array >= 0) & np.isfinite(array)):
-        raise ValueError(
-            f"`{name}` must be a number or a list of one number per label, each finite and 0 or "
-            f"greater. Received: {name}={values!r}."
-        )
-    if live is not None:
+        if len(live.shape) > 1 or 0 in live.shape:
+            raise ValueError(_factors_fault(name, values))
+        tensor = ops.convert_to_tensor(live)
+        if backend.is_known(tensor):
+            _check_factors(name, values, _faults.on_host(tensor, name).ravel().tolist())
         return live
+    if isinstance(values, (list, tuple)) and all(isinstance(v, (int, float)) for v in values):
+        # Checked without NumPy, which `torch.compile` would have to trace.
+        factors = [float(value) for value in values]
+        _check_factors(name, values, factors)
+        return np.array(factors)
+    array = _faults.host_array(values, name).astype("float64")
+    if array.ndim > 1:
+        raise ValueError(_factors_fault(name, values))
+    _check_factors(name, values, array.ravel().tolist())
     return array if array.ndim else float(array)
+
+
+def _check_factors(name: str, values: Any, factors: Sequence[float]) -> None:
+    if not (factors and all(0.0 <= factor < math.inf for factor in factors)):
+        raise ValueError(_factors_fault(name, values))
+
+
+def _factors_fault(name: str, values: Any) -> str:
+    return (
+        f"`{name}` must be a number or a list of one number per label, each finite and 0 or "
+        f"greater. Received: {name}={values!r}."
+    )
 
 
 def plain_factors(values: Factors) -> float | list[float] | None:

@@ -15,7 +15,7 @@ from support.differentiation import (
 )
 from support.instances import LOSSES, METRICS, batch, numbers
 
-from keras_bce import losses
+from keras_bce import losses, metrics
 from keras_bce._backend import backend
 
 Bce = losses.BinaryCrossentropy
@@ -132,19 +132,52 @@ def test_functions_may_run_eagerly():
         tf.config.run_functions_eagerly(False)
 
 
-@only_on_torch
-@pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")  # The compiler's.
-def test_the_compiler_of_torch_takes_a_loss_and_the_update_of_a_metric():
-    """As it must when a model that JAX saved as compiled is evaluated on torch."""
-    import torch
+LIVE = keras.ops.convert_to_tensor([2.0, 0.5, 1.0])
 
+
+@only_on_torch
+@pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"ignore_class": None, "label_weights": None, "pos_weight": None, "label_smoothing": 0.0},
+        {},
+        {"reduction": None, "pos_weight": LIVE, "label_weights": LIVE},
+        {"reduction": "mean_with_sample_weight", "ignore_class": float("nan"), "axis": 0},
+    ],
+    ids=["plain", "all arguments", "weights as tensors", "missing labels are NaN"],
+)
+@pytest.mark.parametrize("kind", LOSSES)
+def test_torch_compiles_every_loss_as_one_graph(kind, changes, from_logits):
+    """`compiled` allows no second graph; value and gradients are those of the eager call."""
+    cls, arguments = LOSSES[kind]
+    dtype = "float32" if from_logits else "float16"
+    loss = cls(**(arguments | changes | {"dtype": "float32", "from_logits": from_logits}))
+    y, x = batch(samples=3, from_logits=from_logits)
+    y[0, 1] = y[2] = loss.ignore_class if loss.ignore_class is not None else 0.0
+    weights = tensor(np.random.default_rng(0).uniform(0.5, 2.0, y.shape))
+    weights = None if loss.pos_weight is None else weights
+
+    def total(y, x):
+        return keras.ops.sum(loss(y, x, weights))
+
+    given = (tensor(y, dtype), tensor(x, dtype))
+    fast = compiled(total)
+    assert number(fast(*given)) == pytest.approx(number(total(*given)), rel=1e-6)
+    for by_compiler, eager in zip(gradient(fast, *given), gradient(total, *given), strict=True):
+        np.testing.assert_allclose(by_compiler, eager, rtol=2e-6, atol=1e-7)
+
+
+@only_on_torch
+@pytest.mark.parametrize(("cls", "arguments"), METRICS.values(), ids=METRICS)
+def test_torch_compiles_the_update_of_a_metric_as_one_graph(cls, arguments):
+    if cls is metrics.ExpectedCalibrationError:
+        pytest.skip("Keras's sums of segments are several graphs")
+    arguments = arguments | {"dtype": "float32"}
     y, x = map(tensor, batch())
-    loss, compiled_metric, metric = (
-        cls(**(arguments | {"dtype": "float32"}))
-        for cls, arguments in (LOSSES["focal"], METRICS["bce"], METRICS["bce"])
-    )
-    value = torch.compile(loss, backend="eager")(y, x)
-    assert number(value) == pytest.approx(number(loss(y, x)), rel=1e-6)
-    torch.compile(compiled_metric.update_state, backend="eager")(y, x)
-    metric.update_state(y, x)
-    assert numbers(compiled_metric.result()) == pytest.approx(numbers(metric.result()), rel=1e-6)
+    fast, slow = cls(**arguments), cls(**arguments)
+    update = compiled(fast.update_state)
+    for _ in range(2):
+        update(y, x)
+        slow.update_state(y, x)
+    assert numbers(fast.result()) == pytest.approx(numbers(slow.result()), rel=1e-6)

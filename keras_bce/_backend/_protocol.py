@@ -28,6 +28,9 @@ class Backend(Protocol):
     def where(self, condition: Tensor, x: Any, y: Any, /) -> Tensor:
         """`x` where the condition is true, else `y`; one of them may be a number."""
 
+    def is_known(self, x: Tensor, /) -> bool:
+        """Whether the values of a tensor can be read now, as they cannot while compiling."""
+
     def from_host(self, values: Array, /) -> Tensor:
         """A tensor on Keras's default device."""
 

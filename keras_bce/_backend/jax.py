@@ -20,6 +20,11 @@ infers_shapes = _common.never_infers_shapes
 replica_count = _common.one_replica
 from_host = _common.from_host
 
+
+def is_known(x: Tensor) -> bool:
+    return not isinstance(x, jax.core.Tracer)
+
+
 log, power, where = jnp.log, jnp.power, jnp.where
 ones_like = jnp.ones_like
 

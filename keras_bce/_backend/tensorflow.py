@@ -16,6 +16,11 @@ from keras_bce._typing import Tensor
 infers_shapes = _common.never_infers_shapes
 from_host = _common.from_host
 
+
+def is_known(x: Tensor) -> bool:
+    return tf.executing_eagerly()
+
+
 log, power = tf.math.log, tf.pow
 ones_like = tf.ones_like
 at_least, at_most = tf.maximum, tf.minimum

@@ -21,6 +21,10 @@ log, power, where = torch.log, torch.pow, torch.where
 ones_like = torch.ones_like
 
 
+def is_known(x: Tensor) -> bool:
+    return not torch.compiler.is_compiling()
+
+
 def from_host(values: Array) -> Tensor:
     # Keras's own conversion of arrays cannot be compiled.
     return ops.convert_to_tensor(torch.from_numpy(values))

@@ -70,6 +70,12 @@ def slope(function, x):
     return torch.autograd.grad(function(x), x, create_graph=True)[0]
 
 
+def needs_second_derivatives_when_compiled():
+    """Skips the rest of a test on torch, whose compiler derives once only."""
+    if BACKEND == "torch":
+        pytest.skip("torch.compile has no second derivatives")
+
+
 def to_numpy(x):
     """A tensor or a variable as an array, half precision as float32."""
     if not keras.ops.is_tensor(x):
