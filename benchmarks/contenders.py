@@ -10,6 +10,20 @@ import keras_bce
 BACKEND = keras.config.backend()
 
 
+def finished(result):
+    """Waits for the device that computes a result, and returns the result."""
+    if BACKEND == "jax":
+        import jax
+
+        return jax.block_until_ready(result)
+    if BACKEND == "torch":
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.synchronize()
+    return result
+
+
 def data(shape, from_logits):
     """Labels and predictions, logits up to about 16, as tensors."""
     generator = np.random.default_rng(0)
@@ -48,81 +62,104 @@ def losses(from_logits):
     return found
 
 
+def focal(from_logits):
+    """The focal loss, ours and Keras's."""
+    return {
+        name: library.losses.BinaryFocalCrossentropy(from_logits=from_logits)
+        for name, library in (("ours", keras_bce), ("keras", keras))
+    }
+
+
+def as_it_is(function):
+    return function
+
+
 def modes():
-    """By name, what compiles a function, and what makes one that gives a gradient as well."""
+    """By name, what compiles a function; the standalone call is the first."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
-
-        def with_gradient(loss):
-            def function(y, x):
-                with tf.GradientTape() as tape:
-                    tape.watch(x)
-                    value = loss(y, x)
-                return value, tape.gradient(value, x)
-
-            return function
 
         def compiled(xla):
             return lambda function: tf.function(function, jit_compile=xla, autograph=False)
 
-        return {
-            "eager": (lambda function: function, with_gradient),
-            "graph": (compiled(False), with_gradient),
-            "XLA": (compiled(True), with_gradient),
-        }
+        return {"eager": as_it_is, "graph": compiled(False), "XLA": compiled(True)}
     if BACKEND == "jax":
         import jax
 
-        def finished(function):
-            function = jax.jit(function)
-            return lambda y, x: jax.block_until_ready(function(y, x))
+        return {"eager": as_it_is, "jit": jax.jit}
+    import torch
 
-        return {"jit": (finished, lambda loss: jax.value_and_grad(loss, argnums=1))}
+    return {"eager": as_it_is, "compiled": torch.compile}
 
-    def backward(loss):
+
+def value_and_gradient(mode, loss):
+    """A function of labels and predictions that gives the loss and its derivative by the latter.
+
+    On torch the backward pass is compiled with the loss, but called after it, as is usual.
+    """
+    compiled = modes()[mode]
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
         def function(y, x):
-            x = x.detach().requires_grad_()
-            loss(y, x).backward()
-            return x.grad
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                value = loss(y, x)
+            return value, tape.gradient(value, x)
 
-        return function
+        return compiled(function)
+    if BACKEND == "jax":
+        import jax
 
-    return {"eager": (lambda function: function, backward)}
+        return compiled(jax.value_and_grad(loss, argnums=1))
+    loss = compiled(loss)
+
+    def backward(y, x):
+        x = x.detach().requires_grad_()
+        loss(y, x).backward()
+        return x.grad
+
+    return backward
 
 
-def loss_cases(shape, from_logits, only=None):
-    """Every way to run a loss: its mode, what is run, and a function for each contender."""
+def loss_cases(shape, from_logits, mode, only=None):
+    """What is run in this mode, by name: a function for each contender."""
     y, x = data(shape, from_logits)
-    for mode, (compiled, with_gradient) in modes().items():
-        for what, wrap in (("loss + gradient", with_gradient), ("loss", lambda loss: loss)):
-            if only not in (None, what):
-                continue
-            functions = {name: compiled(wrap(loss)) for name, loss in losses(from_logits).items()}
-            # Reads both and writes as much as a gradient: what memory alone costs.
-            functions["memory"] = compiled(lambda y, x: y + x)
-            yield mode, what, {name: lambda f=f: f(y, x) for name, f in functions.items()}
+    compiled = modes()[mode]
+    found = losses(from_logits)
+    for what in ("loss + gradient", "loss", "focal loss"):
+        if only not in (None, what):
+            continue
+        if what == "loss + gradient":
+            functions = {name: value_and_gradient(mode, loss) for name, loss in found.items()}
+        elif what == "loss":
+            functions = {name: compiled(loss) for name, loss in found.items()}
+        else:
+            functions = {name: compiled(loss) for name, loss in focal(from_logits).items()}
+        # Reads both and writes as much as a gradient: what memory alone costs.
+        functions["memory"] = compiled(lambda y, x: y + x)
+        yield what, {name: lambda f=f: finished(f(y, x)) for name, f in functions.items()}
 
 
-def metric_case(shape, from_logits):
+def metric_case(shape, from_logits, mode):
     """The update and result of a metric; on JAX compiled, state in and out, as its trainer does."""
     y, x = data(shape, from_logits)
     functions = {}
     for name, library in {"ours": keras_bce.metrics, "keras": keras.metrics}.items():
         metric = library.BinaryCrossentropy(from_logits=from_logits)
-        update = _stateless_update if BACKEND == "jax" else _update
-        functions[name] = update(metric, y, x)
-    if not from_logits and importlib.util.find_spec("sklearn"):
+        functions[name] = (_update if mode == "eager" else _stateless_update)(metric, y, x)
+    if mode == "eager" and not from_logits and importlib.util.find_spec("sklearn"):
         from sklearn.metrics import log_loss
 
         labels, p = (keras.ops.convert_to_numpy(a).ravel() for a in (y, x))
         functions["sklearn log_loss"] = lambda: log_loss(labels, p)
-    return next(iter(modes())), "metric", functions
+    return "metric update + result", functions
 
 
 def _update(metric, y, x):
     def update():
         metric.update_state(y, x)
-        return metric.result()
+        return finished(metric.result())
 
     return update
 
@@ -139,7 +176,7 @@ def _stateless_update(metric, y, x):
 
     def update():
         nonlocal state
-        state, result = jax.block_until_ready(step(state, y, x))
+        state, result = finished(step(state, y, x))
         return result
 
     return update

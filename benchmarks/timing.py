@@ -12,7 +12,7 @@ def seconds(function, repeat):
     return (time.perf_counter() - start) / repeat
 
 
-def compare(contenders, pairs=11, least=0.02):
+def interleaved(contenders, pairs=11, least=0.02):
     """How long contenders take, next to the first of them.
 
     Args:

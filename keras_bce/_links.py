@@ -68,6 +68,8 @@ class Logits:
     @computed_once
     def minus_log_rest(self) -> Tensor:
         """`-log(1 - r)`."""
+        if "r" in self.__dict__:
+            return -backend.log1m(self.r)
         return backend.softplus_minus_abs(self.x)
 
     @property

@@ -162,8 +162,8 @@ class Crossentropy(Pointwise):
     def terms(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         link = self.link
         if isinstance(link, Logits):
-            against = backend.multiply_no_nan(link.x, self._against(link))
-            rest = backend.softplus_minus_abs(link.x)
+            against = backend.multiply_no_nan(link.x, self._against)
+            rest = link.minus_log_rest
             return (against, rest if self.pos_weight is None else self._both * rest), ()
         return (self._minus_negative * link.log_q,), (self.positive * link.log_p,)
 
@@ -172,7 +172,7 @@ class Crossentropy(Pointwise):
         link = self.link
         if isinstance(link, Logits):
             r = link.signed_r
-            return self._against(link) - (r if self.pos_weight is None else self._both * r)
+            return self._against - (r if self.pos_weight is None else self._both * r)
         negative = self._minus_negative / link.minus_q_above_floor
         return negative - self.positive / link.p_above_floor
 
@@ -188,8 +188,11 @@ class Crossentropy(Pointwise):
         # With this sign, value and slope share it where both are compiled together.
         return self.y - 1.0
 
-    def _against(self, link: Logits) -> Tensor:
-        step = backend.step(link.x)
+    @computed_once
+    def _against(self) -> Tensor:
+        """The factor of the label that contradicts the sign of a logit."""
+        assert isinstance(self.link, Logits)
+        step = backend.step(self.link.x)
         if self.pos_weight is None:
             return step - self.y
         return step * self.negative - (1.0 - step) * self.positive

@@ -192,9 +192,12 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
         if torch.compiler.is_compiling():
             return _Compiled.apply(at_loss, y, prediction, pos_weight, axis)
         at = _At(at_loss)
+        if prediction.requires_grad and torch.is_grad_enabled():
+            value, _ = _Differentiable.apply(at, y, prediction, pos_weight, axis, True)
+            return value
         if torch.is_grad_enabled():
-            return _Differentiable.apply(at, y, prediction, pos_weight, axis)
-        return _value(at, y, prediction, pos_weight, axis)
+            return _Differentiable.apply(at, y, prediction, pos_weight, axis, False)
+        return _in_blocks(partial(_value, at, axis), axis, y, prediction, pos_weight)
 
     return losses
 
@@ -220,23 +223,33 @@ class _At:
         )
 
 
-def _value(at: _At, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None) -> Tensor:
-    def value(y: Tensor, prediction: Tensor, pos_weight: Any) -> Tensor:
-        losses = at.value(y, prediction, pos_weight)
-        if losses.y is not y:  # Some labels became NaN, which `multiply_no_nan` may have lost.
-            value = losses.value.masked_fill(losses.y.isnan(), torch.nan)
-            return value if axis is None else value.mean(axis)
-        if axis is None or y.shape[axis] == 1:
-            return losses.value if axis is None else losses.value.squeeze(axis)
-        return losses.total(partial(torch.mean, dim=axis))
-
-    return _in_blocks(value, axis, y, prediction, pos_weight)
+def _value(at: _At, axis: int | None, y: Tensor, prediction: Tensor, pos_weight: Any) -> Tensor:
+    return _mean(at.value(y, prediction, pos_weight), y, axis)
 
 
-def _in_blocks(function: Callable[..., Tensor], axis: int | None, *tensors: Any) -> Tensor:
-    """`function(*tensors)`, some rows at a time; each row's result depends on that row alone.
+def _value_and_slope(
+    at: _At, axis: int | None, y: Tensor, prediction: Tensor, pos_weight: Any
+) -> tuple[Tensor, Tensor]:
+    losses = at.value(y, prediction, pos_weight)
+    slope = losses.slope  # First: the value then shares its sigmoid.
+    return _mean(losses, y, axis), slope
 
-    A tensor that is `None`, or has one row for all, is handed to each block as it is.
+
+def _mean(losses: Any, y: Tensor, axis: int | None) -> Tensor:
+    """The mean of losses over an axis; NaN where one of them is."""
+    if losses.y is not y:  # Some labels became NaN, which `multiply_no_nan` may have lost.
+        value = losses.value.masked_fill(losses.y.isnan(), torch.nan)
+        return value if axis is None else value.mean(axis)
+    if axis is None or y.shape[axis] == 1:
+        return losses.value if axis is None else losses.value.squeeze(axis)
+    return losses.total(partial(torch.mean, dim=axis))
+
+
+def _in_blocks(function: Callable[..., Any], axis: int | None, *tensors: Any) -> Any:
+    """`function(*tensors)`, some rows at a time; each row's results depend on that row alone.
+
+    The function gives a tensor or several. A tensor that is `None`, or has one row for all, is
+    handed to each block as it is.
     """
     first = tensors[0]
     if first.numel() <= _BLOCK or first.device.type != "cpu" or axis in (0, -first.ndim):
@@ -254,13 +267,16 @@ def _in_blocks(function: Callable[..., Tensor], axis: int | None, *tensors: Any)
     starts = range(0, len(first), rows)
     if torch.is_grad_enabled():
         return torch.cat([function(*block(start)) for start in starts])
-    # Filled block by block, since all blocks at once would take as much memory again. It is made
-    # first: memory that is freed after it would return to the system, and be requested again.
-    result = function(*block(len(first)))
-    result = result.new_empty((len(first), *result.shape[1:]))
+    # Filled block by block, since all blocks at once would take as much memory again. They are
+    # made first: memory that is freed after it would return to the system, and be requested again.
+    shapes = function(*block(len(first)))
+    single = isinstance(shapes, torch.Tensor)
+    results = [x.new_empty((len(first), *x.shape[1:])) for x in ([shapes] if single else shapes)]
     for start in starts:
-        result[start : start + rows].copy_(function(*block(start)))
-    return result
+        parts = function(*block(start))
+        for result, part in zip(results, [parts] if single else parts, strict=True):
+            result[start : start + rows].copy_(part)
+    return results[0] if single else tuple(results)
 
 
 class _Compiled(torch.autograd.Function):
@@ -303,23 +319,38 @@ def _each(upstream: Tensor, prediction: Tensor, axis: int | None) -> Tensor:
 
 
 class _Differentiable(torch.autograd.Function):
+    """A loss whose slope by the predictions, if `keeps_slope`, is computed along with its value.
+
+    That slope serves a first derivative. Where derivatives of it are recorded, it is computed anew.
+    """
+
     generate_vmap_rule = True
 
     @staticmethod
     def forward(
-        at: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
-    ) -> Tensor:
-        return _value(at, y, prediction, pos_weight, axis)
+        at: Any,
+        y: Tensor,
+        prediction: Tensor,
+        pos_weight: Any,
+        axis: int | None,
+        keeps_slope: bool,
+    ) -> Any:
+        function = partial(_value_and_slope if keeps_slope else _value, at, axis)
+        return _in_blocks(function, axis, y, prediction, pos_weight)
 
     @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
-        ctx.at, y, prediction, pos_weight, ctx.axis = inputs
-        ctx.save_for_backward(y, prediction, pos_weight, output)
-        ctx.save_for_forward(y, prediction, pos_weight, output)
+    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
+        ctx.at, y, prediction, pos_weight, ctx.axis, keeps_slope = inputs
+        value, slope = output if keeps_slope else (output, None)
+        if keeps_slope:
+            ctx.mark_non_differentiable(slope)
+            ctx.set_materialize_grads(False)
+        ctx.save_for_backward(y, prediction, pos_weight, value, slope)
+        ctx.save_for_forward(y, prediction, pos_weight, value, slope)
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor) -> Any:
-        y, prediction, pos_weight, value = ctx.saved_tensors
+    def backward(ctx: Any, upstream: Tensor, *_: Any) -> Any:
+        y, prediction, pos_weight, value, kept_slope = ctx.saved_tensors
         axis = ctx.axis
         upstream = _each(upstream + _nan_where_nan(value), prediction, axis)
 
@@ -330,25 +361,27 @@ class _Differentiable(torch.autograd.Function):
             return upstream * ctx.at.slope(y, prediction, pos_weight).label_slope
 
         tensors = (y, prediction, upstream, pos_weight)
+        gradients: list[Any] = [None] * 6
         _, wants_label_slope, wants_slope, *_ = ctx.needs_input_grad
-        return (
-            None,
-            _in_blocks(label_slope, axis, *tensors) if wants_label_slope else None,
-            _in_blocks(slope, axis, *tensors) if wants_slope else None,
-            None,
-            None,
-        )
+        if wants_label_slope:
+            gradients[1] = _in_blocks(label_slope, axis, *tensors)
+        if wants_slope and (kept_slope is None or torch.is_grad_enabled()):
+            gradients[2] = _in_blocks(slope, axis, *tensors)
+        elif wants_slope:
+            gradients[2] = upstream * kept_slope
+        return tuple(gradients)
 
     @staticmethod
-    def jvp(ctx: Any, _: Any, y_tangent: Any, prediction_tangent: Any, *others: Any) -> Tensor:
-        y, prediction, pos_weight, value = ctx.saved_tensors
+    def jvp(ctx: Any, _: Any, y_tangent: Any, prediction_tangent: Any, *others: Any) -> Any:
+        y, prediction, pos_weight, value, slope = ctx.saved_tensors
         losses = ctx.at.slope(y, prediction, pos_weight)
         tangent = torch.zeros_like(value)
-        for slope, direction in (("slope", prediction_tangent), ("label_slope", y_tangent)):
+        for name, direction in (("slope", prediction_tangent), ("label_slope", y_tangent)):
             if direction is not None:
-                rate = getattr(losses, slope) * direction
+                rate = getattr(losses, name) * direction
                 tangent = tangent + (rate if ctx.axis is None else rate.mean(ctx.axis))
-        return tangent + _nan_where_nan(value)
+        tangent = tangent + _nan_where_nan(value)
+        return tangent if slope is None else (tangent, None)
 
 
 def _nan_where_nan(value: Tensor) -> Tensor:

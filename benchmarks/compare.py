@@ -1,0 +1,50 @@
+"""Sets two result files of `run.py --save` side by side, and names what moved.
+
+    python benchmarks/compare.py old.json new.json
+
+A ratio has moved if its change is larger than the noise: the ranges over processes of both files,
+or a tenth where a file holds a single process.
+"""
+
+import json
+import pathlib
+import sys
+
+SINGLE_PROCESS_NOISE = 0.1
+
+
+def noise(row, name):
+    """Half the range of a ratio over processes, relative to it."""
+    if "range" not in row:
+        return SINGLE_PROCESS_NOISE
+    low, high = row["range"][name]
+    return (high - low) / 2 / row["ratios"][name]
+
+
+def moved(old, new):
+    """Lines `(part, case, contender, before, after, noise)`, for each ratio in both files."""
+    for part, rows in new["parts"].items():
+        before = {row["case"]: row for row in old["parts"].get(part, [])}
+        for row in rows:
+            if row["case"] not in before:
+                continue
+            earlier = before[row["case"]]
+            for name in row["ratios"].keys() & earlier["ratios"].keys():
+                total = noise(earlier, name) + noise(row, name)
+                yield part, row["case"], name, earlier["ratios"][name], row["ratios"][name], total
+
+
+def main(old_path, new_path):
+    old, new = (json.loads(pathlib.Path(path).read_text()) for path in (old_path, new_path))
+    print("| part | case | time of | before | now | noise | |\n|---|---|---|---:|---:|---:|---|")
+    for part, case, name, before, after, total in moved(old, new):
+        change = after / before - 1
+        word = "" if abs(change) <= total else ("faster" if change > 0 else "SLOWER")
+        cells = (part, case, name, f"{before:.2f}", f"{after:.2f}", f"{total:.0%}", word)
+        print(f"| {' | '.join(cells)} |")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
+    main(*sys.argv[1:])
