@@ -179,6 +179,15 @@ def exact_sum(values: Tensor, axis: Axis = None) -> tuple[Tensor, Tensor]:
     return high, _if_finite(high, low)
 
 
+def exact_segment_sum(values: Tensor, segments: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """In blocks, so that no float32 sum grows long; these are added up exactly."""
+    length = max(1024, 2 * count)  # Longer than there are segments, which costs little memory.
+    blocks = jnp.arange(len(values), dtype="int32") // length
+    parts = (len(values) // length + 1) * count
+    sums = jax.ops.segment_sum(values, blocks * count + segments, parts)
+    return exact_sum(sums.reshape(-1, count), 0)
+
+
 def add_exactly(state: Tensor, added: list[Any]) -> Tensor:
     pairs = [_pair(number, state.dtype) for number in added]
     high, low = (jnp.concatenate([jnp.ravel(x) for x in part]) for part in zip(*pairs, strict=True))
