@@ -160,15 +160,13 @@ class CalibrationCurve(ProbabilityMetric):
             return dict.fromkeys(
                 ("score", "uncertainty", "discrimination", "miscalibration"), np.nan
             )
-        pools = _reliability.isotonic(fine)
-        with np.errstate(invalid="ignore"):  # Labels may leave [0, 1], and so may their mean.
-            if score == "log_loss":
-                spread, of_labels = _reliability.entropy, 0.0
-            else:  # That of soft labels is not their mean's.
-                spread, of_labels = _reliability.variance, totals["label_variance"]
-            total = pools.weight.sum()
-            uncertainty = spread(pools.actual.sum() / total) - of_labels
-            recalibrated = pools.weight @ spread(pools.mean_label) / total - of_labels
+        if score == "log_loss":
+            spread, of_labels = _reliability.entropy, 0.0
+        else:  # That of soft labels is not their mean's.
+            spread, of_labels = _reliability.variance, totals["label_variance"]
+        pools, total = _reliability.isotonic(fine), fine.weight.sum()
+        uncertainty = spread(fine.actual.sum() / total) - of_labels
+        recalibrated = pools.weight @ spread(pools.mean_label) / total - of_labels
         return {
             "score": float(totals[score]),
             "uncertainty": float(uncertainty),
@@ -219,7 +217,9 @@ class CalibrationCurve(ProbabilityMetric):
         state = self._sums.state.astype("float64").sum(0)
         weight, predicted, gap = state[:-4].reshape(3, -1)
         seen = weight > 0
-        fine = _reliability.Bins(weight[seen], predicted[seen], (predicted - gap)[seen])
+        # By rounding, or with labels beyond [0, 1], the mean label may leave [0, 1].
+        actual = np.clip(predicted - gap, 0.0, weight)
+        fine = _reliability.Bins(weight[seen], predicted[seen], actual[seen])
         with np.errstate(invalid="ignore"):
             log_loss, brier, label_variance, squared_weight = state[-4:] / weight.sum()
             count_per_weight = 1.0 / squared_weight if squared_weight else np.nan
