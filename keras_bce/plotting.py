@@ -69,7 +69,7 @@ def reliability_diagram(
         The axes. Those of the histogram are the first of their `child_axes`.
 
     Raises:
-        ValueError: if the metric has not seen any predictions.
+        ValueError: if the metric has not seen any predictions, or impossible ones.
 
     >>> import matplotlib
     >>> matplotlib.use("Agg")
@@ -83,6 +83,12 @@ def reliability_diagram(
         bins, error = metric.curve(num_bins, "quantile", level), "smooth ECE"
     else:
         bins, error = metric.bins(), "calibration error"
+    value = float(metric.result())
+    if np.isnan(value):
+        raise ValueError(
+            "`metric` must have seen possible labels and predictions. Received: a metric whose "
+            "result is NaN. `keras_bce.check_inputs` says what is wrong with the data."
+        )
     seen = bins["weight"] > 0
     if not seen.any():
         raise ValueError(
@@ -91,7 +97,7 @@ def reliability_diagram(
         )
     ax = _axes(ax)
     drawn_before = ax.get_xlim()[1] if ax.has_data() else 0.0
-    error = f"{error} {float(metric.result()):.3g}"
+    error = f"{error} {value:#.3g}"
     x, y = bins["mean_prediction"][seen], bins["mean_label"][seen]
     ax.plot([0, 1], [0, 1], color="0.6", linewidth=1, zorder=0)
     ax.plot(x, y, color=colour, linewidth=1.5, label=f"{label}, {error}" if label else error)
@@ -134,6 +140,7 @@ def _histogram_below(ax: "Axes", metric: _CalibrationCurve, *, end: float, colou
         ax.child_axes[0].spines[["top", "left", "right"]].set_visible(False)
         ax.tick_params(labelbottom=False)
         ax.xaxis.set_label_coords(0.5, -0.31)
+        ax.set_anchor("N")  # Space that is left over goes to the histogram's side.
     below: Any = ax.child_axes[0]
     bars = 40
     bins = metric.curve(round(bars / end), "uniform", 0.5)

@@ -107,7 +107,7 @@ class CalibrationCurve(ProbabilityMetric):
                 count as 0, and so does a negative sum.
 
         Returns:
-            The error; NaN if nothing was seen.
+            The error; NaN if nothing was seen, or something impossible.
 
         Raises:
             ValueError: for an argument outside of its range, and for `debiased` with norm 1,
@@ -124,9 +124,10 @@ class CalibrationCurve(ProbabilityMetric):
                 "be subtracted, that of its square can. Received: debiased=True, norm=1. Pass "
                 "`norm=2`."
             )
-        fine, totals = self._seen()
-        if not len(fine.weight):
+        seen = self._seen()
+        if seen is None:
             return np.nan
+        fine, totals = seen
         _, bins = _reliability.group(fine, num_bins, binning)
         counts = bins.weight * totals["count_per_weight"]
         return _reliability.calibration_error(bins, counts, norm, debiased)
@@ -147,7 +148,8 @@ class CalibrationCurve(ProbabilityMetric):
 
         Returns:
             A dictionary: `score`, `uncertainty`, `discrimination`, `miscalibration`. All are NaN
-            if nothing was seen. With labels of one class uncertainty and discrimination are 0.
+            if nothing was seen, or something impossible. With labels of one class uncertainty and
+            discrimination are 0, to rounding.
 
         Raises:
             ValueError: for another score.
@@ -155,11 +157,10 @@ class CalibrationCurve(ProbabilityMetric):
         Reference: Dimitriadis et al., 2021, https://doi.org/10.1073/pnas.2016191118.
         """
         score = _arguments.choice("score", score, ("log_loss", "brier"))
-        fine, totals = self._seen()
-        if not len(fine.weight) or np.isnan(sum(map(np.sum, fine))):
-            return dict.fromkeys(
-                ("score", "uncertainty", "discrimination", "miscalibration"), np.nan
-            )
+        seen = self._seen()
+        if seen is None:
+            return dict.fromkeys(_PARTS, np.nan)
+        fine, totals = seen
         if score == "log_loss":
             spread, of_labels = _reliability.entropy, 0.0
         else:  # That of soft labels is not their mean's.
@@ -167,12 +168,13 @@ class CalibrationCurve(ProbabilityMetric):
         pools, total = _reliability.isotonic(fine), fine.weight.sum()
         uncertainty = spread(fine.actual.sum() / total) - of_labels
         recalibrated = pools.weight @ spread(pools.mean_label) / total - of_labels
-        return {
-            "score": float(totals[score]),
-            "uncertainty": float(uncertainty),
-            "discrimination": float(uncertainty - recalibrated),
-            "miscalibration": float(totals[score] - recalibrated),
-        }
+        parts = (
+            totals[score],
+            uncertainty,
+            uncertainty - recalibrated,
+            totals[score] - recalibrated,
+        )
+        return dict(zip(_PARTS, map(float, parts), strict=True))
 
     def curve(
         self, num_bins: int = 15, binning: str = "quantile", level: float = 0.95
@@ -201,10 +203,11 @@ class CalibrationCurve(ProbabilityMetric):
         num_bins = _arguments.num_bins(num_bins)
         binning = _arguments.choice("binning", binning, _BINNINGS)
         level = _arguments.level(level)
-        fine, totals = self._seen()
+        seen = self._seen()
         columns = np.full((5, num_bins), np.nan)
         columns[0] = 0.0
-        if len(fine.weight):
+        if seen is not None:
+            fine, totals = seen
             filled, bins = _reliability.group(fine, num_bins, binning)
             counts = bins.weight * totals["count_per_weight"]
             band = _reliability.binomial_band(counts, bins.mean_prediction, level)
@@ -212,22 +215,24 @@ class CalibrationCurve(ProbabilityMetric):
         names = ("weight", "mean_prediction", "mean_label", "low", "high")
         return dict(zip(names, columns, strict=True))
 
-    def _seen(self) -> tuple[_reliability.Bins, dict[str, float]]:
-        """The fine bins that are not empty, and means over all predictions."""
+    def _seen(self) -> tuple[_reliability.Bins, dict[str, float]] | None:
+        """The fine bins that are not empty, and means over all predictions.
+
+        `None` if nothing was seen, or something impossible.
+        """
         state = self._sums.state.astype("float64").sum(0)
         weight, predicted, gap = state[:-4].reshape(3, -1)
-        seen = weight > 0
+        filled = weight > 0
+        if not filled.any() or np.isnan(state).any():
+            return None
         # By rounding, or with labels beyond [0, 1], the mean label may leave [0, 1].
         actual = np.clip(predicted - gap, 0.0, weight)
-        fine = _reliability.Bins(weight[seen], predicted[seen], actual[seen])
-        with np.errstate(invalid="ignore"):
-            log_loss, brier, label_variance, squared_weight = state[-4:] / weight.sum()
-            count_per_weight = 1.0 / squared_weight if squared_weight else np.nan
-        return fine, {
+        log_loss, brier, label_variance, squared_weight = state[-4:] / weight.sum()
+        return _reliability.Bins(weight[filled], predicted[filled], actual[filled]), {
             "log_loss": log_loss,
             "brier": brier,
             "label_variance": label_variance,
-            "count_per_weight": count_per_weight,
+            "count_per_weight": 1.0 / squared_weight,
         }
 
     def get_config(self) -> dict[str, Any]:
@@ -236,6 +241,7 @@ class CalibrationCurve(ProbabilityMetric):
 
 
 _BINNINGS = ("uniform", "quantile")
+_PARTS = ("score", "uncertainty", "discrimination", "miscalibration")
 
 
 def _fine_bins(batch: Batch, loss: Pointwise, reading: Reading, num_bins: int) -> list[Any]:
