@@ -67,7 +67,7 @@ def test_sums_of_a_batch_are_exact(axis, shape):
     np.testing.assert_allclose(exact(metric), expected.ravel(), rtol=1e-12)
 
 
-@pytest.mark.parametrize("xla", [None, False, True], ids=["eager", "compiled", "xla"])
+@pytest.mark.parametrize("xla", [False, True], ids=["compiled", "xla"])
 @pytest.mark.parametrize("count", [1, 3, 2000])
 @pytest.mark.parametrize("size", [0, 1, 10_000])
 def test_sums_of_segments_are_exact(size, count, xla):
@@ -77,17 +77,14 @@ def test_sums_of_segments_are_exact(size, count, xla):
     metric = Sums(count)
 
     def add(values, segments):
-        state = metric.stateless_reset_state()
         added = backend.exact_segment_sum(values, segments, count)
-        return metric.stateless_update_state(state, added)[0]
+        return metric.stateless_update_state(metric.stateless_reset_state(), added)[0]
 
-    add = add if xla is None else compiled(add, xla)
-    state = to_numpy(add(tensor(values), tensor(segments, "int32")))
+    state = to_numpy(compiled(add, xla)(tensor(values), tensor(segments, "int32")))
     expected = np.bincount(segments, values, count)
-    # On JAX up to 2 * count terms are added up in float32.
-    np.testing.assert_allclose(state.astype("float64").sum(0), expected, rtol=1e-5)
-    if BACKEND != "jax":
-        np.testing.assert_allclose(state.astype("float64").sum(0), expected, rtol=1e-12)
+    # JAX adds up to 1024 of so few terms in float32.
+    tolerance = 1e-5 if BACKEND == "jax" else 1e-12
+    np.testing.assert_allclose(state.astype("float64").sum(0), expected, rtol=tolerance)
 
 
 def test_a_count_past_float32_is_kept():

@@ -181,9 +181,11 @@ def exact_sum(values: Tensor, axis: Axis = None) -> tuple[Tensor, Tensor]:
 
 def exact_segment_sum(values: Tensor, segments: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """In blocks, so that no float32 sum grows long; these are added up exactly."""
-    length = max(1024, 2 * count)  # Longer than there are segments, which costs little memory.
-    blocks = jnp.arange(len(values), dtype="int32") // length
-    parts = (len(values) // length + 1) * count
+    size = len(values)
+    # Longer where there would be both more than 2**20 sums and more than half as many as values.
+    length = max(1024, min(2 * count, size * count // 2**20))
+    blocks = jnp.arange(size, dtype="int32") // length
+    parts = (size // length + 1) * count
     sums = jax.ops.segment_sum(values, blocks * count + segments, parts)
     return exact_sum(sums.reshape(-1, count), 0)
 
