@@ -153,6 +153,11 @@ def test_quantile_bins_have_equal_weight():
     np.testing.assert_allclose(bins["mean_prediction"], means, rtol=0.03)
 
 
+def test_equal_predictions_are_not_divided_between_quantile_bins():
+    bins = fed([0] * 8, [0.2] * 3 + [0.6] * 5).curve(2)
+    assert bins["weight"].tolist() == [3, 5]
+
+
 def test_rare_positives_are_told_apart():
     p = np.repeat([1e-4, 2e-4], 5000).astype("float32")
     y = np.zeros(10_000, "float32")

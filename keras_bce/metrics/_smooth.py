@@ -50,17 +50,10 @@ def smooth_error(columns: tuple[Tensor, Tensor, Tensor], _: Pointwise) -> Tensor
 
 
 def _spectrum(p: Tensor, gaps: Tensor) -> tuple[Tensor, Tensor]:
-    """The Fourier transform of gaps at `p`, each divided between the centres of two cells.
-
-    What lies between an end and the centre of its cell belongs to that cell and to its mirror
-    image, which are one.
-    """
-    place = ops.clip(p * CELLS - 0.5, 0.0, CELLS - 1.0)
-    # Clipped once more, since NaN may become any integer.
-    cell = ops.clip(ops.cast(place, "int32"), 0, CELLS - 2)
-    share = place - ops.cast(cell, p.dtype)
-    shares = ops.concatenate([(1.0 - share) * gaps, share * gaps])
-    added = backend.exact_segment_sum(shares, ops.concatenate([cell, cell + 1]), CELLS)
+    """The Fourier transform of gaps in the cells that `p` falls into, and their mirror images."""
+    # Clipped as integers, since NaN may become any.
+    cell = ops.clip(ops.cast(p * CELLS, "int32"), 0, CELLS - 1)
+    added = backend.exact_segment_sum(gaps, cell, CELLS)
     # Faster than Keras's sums of segments.
     cells = backend.sums(backend.add_exactly(ops.zeros((2, CELLS), p.dtype), [added]))
     return ops.rfft(ops.concatenate([cells, ops.flip(cells)]))
