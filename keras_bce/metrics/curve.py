@@ -189,7 +189,8 @@ class CalibrationCurve(ProbabilityMetric):
 
         Returns:
             A dictionary: per bin `weight` (its sum), and, NaN in an empty bin, `mean_prediction`,
-            `mean_label`, and the consistency band from `low` to `high`. The band is that of a
+            `mean_label`, and the consistency band from `low` to `high`. If nothing was seen, or
+            something impossible, all bins are empty. The band is that of a
             binomial variable with the bin's mean prediction and its number of predictions,
             effective if weighted. Broecker and Smith draw labels instead, which gives the same
             where the predictions of a bin are close to each other, and a little less elsewhere.
