@@ -122,6 +122,12 @@ def exponent(name: str, value: Any) -> float:
     return number(name, value, 0.0, np.finfo("float64").max, "a number, 0 or greater")
 
 
+def level(value: Any) -> float:
+    """A float in (0, 1)."""
+    least = math.ulp(0.0)
+    return number("level", value, least, math.nextafter(1.0, 0.0), "a number in (0, 1)")
+
+
 def clip(value: Any) -> float:
     """A float in [0, 1)."""
     below_one = math.nextafter(1.0, 0.0)
@@ -140,13 +146,17 @@ def ignore_class(value: Any) -> float | None:
 
 def reduction(value: Any) -> Reduction:
     """One of the reductions."""
-    if value not in _REDUCTIONS:
-        raise ValueError(
-            f"`reduction` must be one of {', '.join(map(repr, _REDUCTIONS))}. "
-            f"Received: reduction={value!r}."
-        )
-    valid: Reduction = value
+    valid: Reduction = choice("reduction", value, _REDUCTIONS)
     return valid
+
+
+def choice(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
+    """One of the choices."""
+    if value not in choices:
+        raise ValueError(
+            f"`{name}` must be one of {', '.join(map(repr, choices))}. Received: {name}={value!r}."
+        )
+    return value
 
 
 def axis(value: Any) -> int:

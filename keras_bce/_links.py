@@ -3,7 +3,7 @@
 A link is a hashable description, which `at`, `checked` and `clipped` bind to predictions. Writing
 `p` for the probability of the label 1 and `q = 1 - p`, a bound link has
 
-- `p` and `q`, `log_p` and `log_q`;
+- `p` and `q`, `log_p` and `log_q`, and `logit`, which is `log_p - log_q`;
 - their slopes, the derivatives by the prediction: `p_slope` (that of `q` is `-p_slope`),
   `log_p_slope` and `log_q_slope`.
 
@@ -71,6 +71,10 @@ class Logits:
         if "r" in self.__dict__:
             return -backend.log1m(self.r)
         return backend.softplus_minus_abs(self.x)
+
+    @property
+    def logit(self) -> Tensor:
+        return self.x
 
     @property
     def log_r(self) -> Tensor:
@@ -160,6 +164,10 @@ class Probabilities:
     @computed_once
     def log_q(self) -> Tensor:
         return backend.log1m(backend.at_most(self.p, 1.0 - _below_one(self.epsilon)))
+
+    @property
+    def logit(self) -> Tensor:
+        return self.log_p - self.log_q
 
     @property
     def p_slope(self) -> float:

@@ -1,7 +1,7 @@
 """Pictures of metrics and losses, drawn on matplotlib axes. Needs the extra `plot`."""
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -31,37 +31,64 @@ class _CalibrationError(Protocol):
     def result(self) -> Tensor: ...
 
 
+@runtime_checkable
+class _CalibrationCurve(Protocol):
+    """What a diagram needs of `metrics.CalibrationCurve`."""
+
+    def curve(self, num_bins: int, binning: str, level: float) -> Mapping[str, Array]: ...
+
+    def result(self) -> Tensor: ...
+
+
 def reliability_diagram(
-    metric: _CalibrationError,
+    metric: _CalibrationCurve | _CalibrationError,
     *,
+    num_bins: int = 15,
+    level: float = 0.95,
     ax: "Axes | None" = None,
     label: str | None = None,
     colour: str = COLOURS[0],
 ) -> "Axes":
     """Draws observed frequencies over predicted probabilities; on the diagonal they are equal.
 
+    Of a `CalibrationCurve` it shows bins of equal weight, the band in which their frequencies
+    would lie if the model were calibrated, and below a histogram of the predictions. The axes end
+    where the points end if these are all below 1/2. A second call on the same axes adds a model.
+
     Args:
-        metric: A `metrics.ExpectedCalibrationError` that has seen predictions. Each bin that is
-            not empty is one point, whose area is in proportion to the weight of the bin.
+        metric: A `metrics.CalibrationCurve` or `metrics.ExpectedCalibrationError` that has seen
+            predictions. Each bin that is not empty is one point, whose area is in proportion to
+            the weight of the bin.
+        num_bins: The number of points of a `CalibrationCurve`.
+        level: The share of a calibrated model's frequencies that lie within the band.
         ax: The axes to draw on; by default those of a new figure.
         label: The name of the model in the legend, in front of the calibration error.
-        colour: The colour of the points and of the line.
+        colour: The colour of all that is drawn.
 
     Returns:
-        The axes.
+        The axes. Those of the histogram are the first of their `child_axes`.
 
     Raises:
-        ValueError: if the metric has not seen any predictions.
+        ValueError: if the metric has not seen any predictions, or impossible ones.
 
     >>> import matplotlib
     >>> matplotlib.use("Agg")
     >>> from keras_bce import metrics, plotting
-    >>> metric = metrics.ExpectedCalibrationError(num_bins=4)
+    >>> metric = metrics.CalibrationCurve()
     >>> metric.update_state([0, 1, 1], [0.1, 0.4, 0.9])
     >>> plotting.reliability_diagram(metric).get_xlabel()
     'predicted probability'
     """
-    bins = metric.bins()
+    if isinstance(metric, _CalibrationCurve):
+        bins, error = metric.curve(num_bins, "quantile", level), "smooth ECE"
+    else:
+        bins, error = metric.bins(), "calibration error"
+    value = float(metric.result())
+    if np.isnan(value):
+        raise ValueError(
+            "`metric` must have seen possible labels and predictions. Received: a metric whose "
+            "result is NaN. `keras_bce.check_inputs` says what is wrong with the data."
+        )
     seen = bins["weight"] > 0
     if not seen.any():
         raise ValueError(
@@ -69,16 +96,57 @@ def reliability_diagram(
             "Call its `update_state` first."
         )
     ax = _axes(ax)
-    error = f"calibration error {float(metric.result()):.3f}"
-    area = 400 * bins["weight"][seen] / bins["weight"].sum()
-    ax.plot([0, 1], [0, 1], color="0.6", linewidth=1, zorder=0)
+    drawn_before = ax.get_xlim()[1] if ax.has_data() else 0.0
+    error = f"{error} {value:#.3g}"
     x, y = bins["mean_prediction"][seen], bins["mean_label"][seen]
+    ax.plot([0, 1], [0, 1], color="0.6", linewidth=1, zorder=0)
     ax.plot(x, y, color=colour, linewidth=1.5, label=f"{label}, {error}" if label else error)
+    area = 200 * bins["weight"][seen] / bins["weight"].sum()
     ax.scatter(x, y, s=area + 8, color=colour, alpha=0.6, linewidths=0)
-    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    end = 1.0
+    if isinstance(metric, _CalibrationCurve):
+        low, high = bins["low"][seen], bins["high"][seen]
+        end = _end(max(x.max(), y.max(), high.max()))
+        _band(ax, x, low, high, level=level, width=0.01 * end, colour=colour)
+        _histogram_below(ax, metric, end=end, colour=colour)
+    end = max(1.02 * end, drawn_before)
+    for axes in (ax, *ax.child_axes):
+        axes.set_xlim(-0.02 * end, end)
+    ax.set(ylim=ax.get_xlim(), aspect="equal")
     ax.set(xlabel="predicted probability", ylabel="observed frequency")
-    ax.legend(loc="upper left", frameon=False)
+    ax.legend(loc="upper left", framealpha=0.8, edgecolor="none")
     return ax
+
+
+def _end(reach: float) -> float:
+    """Where axes end that show probabilities up to `reach`."""
+    return 1.0 if reach > 0.5 else 1.1 * reach
+
+
+def _band(
+    ax: "Axes", x: Array, low: Array, high: Array, *, level: float, width: float, colour: str
+) -> None:
+    """Shades where frequencies would lie if the model were calibrated; first, with a label."""
+    if len(x) == 1:  # An area needs two points.
+        x, low, high = x + np.array([-width, width]), low.repeat(2), high.repeat(2)
+    label = None if ax.child_axes else f"{level:.0%} of samples, if calibrated"
+    ax.fill_between(x, low, high, color=colour, alpha=0.2, linewidth=0, zorder=0, label=label)
+
+
+def _histogram_below(ax: "Axes", metric: _CalibrationCurve, *, end: float, colour: str) -> None:
+    """Draws the density of predictions on axes below, which the first call makes."""
+    if not ax.child_axes:
+        ax.inset_axes((0.0, -0.22, 1.0, 0.18)).set(yticks=[], ylabel="density")
+        ax.child_axes[0].spines[["top", "left", "right"]].set_visible(False)
+        ax.tick_params(labelbottom=False)
+        ax.xaxis.set_label_coords(0.5, -0.31)
+        ax.set_anchor("N")  # Space that is left over goes to the histogram's side.
+    below: Any = ax.child_axes[0]
+    bars = 40
+    bins = metric.curve(round(bars / end), "uniform", 0.5)
+    edges = np.linspace(0.0, 1.0, len(bins["weight"]) + 1)
+    density = bins["weight"] / bins["weight"].sum() * len(bins["weight"])
+    below.stairs(density[:bars], edges[: bars + 1], color=colour, linewidth=1.2)
 
 
 def loss_curves(
@@ -131,4 +199,4 @@ def _axes(ax: "Axes | None") -> "Axes":
         return ax
     import matplotlib.pyplot as plt
 
-    return plt.subplots(figsize=(4.8, 4.4), layout="constrained")[1]
+    return plt.subplots(figsize=(4.8, 4.8), layout="constrained")[1]

@@ -86,6 +86,7 @@ PUBLIC = {
     },
     "keras_bce.metrics": {
         "BinaryCrossentropy",
+        "CalibrationCurve",
         "CalibrationRatio",
         "ExpectedCalibrationError",
         "FromLogits",

@@ -94,6 +94,31 @@ ERRORS = {
         lambda: metrics.ExpectedCalibrationError(num_bins=0),
         "`num_bins` must be an integer, 1 or greater. Received: num_bins=0.",
     ),
+    "binning": (
+        lambda: metrics.CalibrationCurve().error(binning="equal"),
+        "`binning` must be one of 'uniform', 'quantile'. Received: binning='equal'.",
+    ),
+    "norm": (
+        lambda: metrics.CalibrationCurve().error(norm=np.inf),
+        "`norm` must be one of 1, 2. Received: norm=inf.",
+    ),
+    "debiased": (
+        lambda: metrics.CalibrationCurve().error(debiased=True),
+        "`debiased` must be False with `norm=1`: the sampling noise of a gap's size cannot be "
+        "subtracted, that of its square can. Received: debiased=True, norm=1. Pass `norm=2`.",
+    ),
+    "score": (
+        lambda: metrics.CalibrationCurve().decomposition("mse"),
+        "`score` must be one of 'log_loss', 'brier'. Received: score='mse'.",
+    ),
+    "level": (
+        lambda: metrics.CalibrationCurve().curve(level=1),
+        "`level` must be a number in (0, 1). Received: level=1.",
+    ),
+    "num_bins of a curve": (
+        lambda: metrics.CalibrationCurve().curve(num_bins=2.5),
+        "`num_bins` must be an integer, 1 or greater. Received: num_bins=2.5.",
+    ),
     "metric": (
         lambda: metrics.FromLogits(len),
         "`metric` must be a Keras metric, an object rather than a function. Received: "

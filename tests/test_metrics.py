@@ -12,7 +12,11 @@ Bce = losses.BinaryCrossentropy
 
 
 def test_unfed_metrics():
-    zero = [metrics.BinaryCrossentropy(), metrics.ExpectedCalibrationError()]
+    zero = [
+        metrics.BinaryCrossentropy(),
+        metrics.ExpectedCalibrationError(),
+        metrics.CalibrationCurve(),
+    ]
     for metric in zero:
         assert numbers(metric.result()) == {"result": 0.0}
     assert numbers(metrics.BinaryCrossentropy(label_names=["a"]).result()) == {
@@ -32,6 +36,7 @@ def test_masks_reach_every_metric():
         metrics.NormalizedEntropy,
         metrics.CalibrationRatio,
         metrics.ExpectedCalibrationError,
+        metrics.CalibrationCurve,
     ):
         given = numbers(cls(from_logits=True)(y, masked(tensor(x), mask)))
         kept = numbers(cls(from_logits=True)(y[mask], x[mask]))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from support.differentiation import BACKEND, tensor
 
 from keras_bce import losses, metrics, plotting
 
@@ -53,6 +54,88 @@ def test_the_axes_of_a_reliability_diagram_say_what_they_show():
 def test_a_reliability_diagram_needs_data():
     with pytest.raises(ValueError, match="Received: a metric without any"):
         plotting.reliability_diagram(metrics.ExpectedCalibrationError())
+
+
+def fed(p, y, weights=None):
+    metric = metrics.CalibrationCurve()
+    metric.update_state(y, p, weights)
+    return metric
+
+
+@pytest.fixture
+def curve():
+    p = np.random.default_rng(0).random(300)
+    return fed(p, np.random.default_rng(1).random(300) < p**2)
+
+
+def test_a_diagram_of_a_curve_shows_its_bins_and_their_bands(curve):
+    ax = plotting.reliability_diagram(curve, num_bins=10, level=0.8, label="model")
+    bins = curve.curve(10, level=0.8)
+    line = ax.lines[1]
+    np.testing.assert_array_equal(line.get_xdata(), bins["mean_prediction"])
+    np.testing.assert_array_equal(line.get_ydata(), bins["mean_label"])
+    _, band = ax.collections
+    corners = {tuple(corner) for corner in band.get_paths()[0].vertices}
+    for bound in ("low", "high"):
+        assert {*zip(bins["mean_prediction"], bins[bound], strict=True)} <= corners
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    error = f"{float(curve.result()):#.3g}"
+    assert texts == [f"model, smooth ECE {error}", "80% of samples, if calibrated"]
+
+
+def test_a_diagram_of_a_curve_has_a_histogram_of_the_predictions_below(curve):
+    ax = plotting.reliability_diagram(curve)
+    (below,) = ax.child_axes
+    (outline,) = below.patches
+    density, edges, _ = outline.get_data()
+    assert len(density) == 40
+    assert density @ np.diff(edges) == pytest.approx(1.0)
+    np.testing.assert_allclose(density, 40 * curve.curve(40, "uniform")["weight"] / 300)
+    assert below.get_xlim() == ax.get_xlim()
+
+
+def test_a_second_model_is_drawn_over_the_first_in_its_own_colour(curve):
+    rare = fed(np.full(50, 0.01), np.zeros(50))
+    ax = plotting.reliability_diagram(curve, label="a")
+    assert plotting.reliability_diagram(rare, ax=ax, label="b", colour="green") is ax
+    (below,) = ax.child_axes
+    assert [patch.get_edgecolor()[:3] for patch in below.patches][1] == (0, 128 / 255, 0)
+    # One entry for each model, and one that says what the bands are.
+    assert len(ax.get_legend().get_texts()) == 3
+    assert below.get_xlim() == ax.get_xlim() == ax.get_ylim()
+    assert ax.get_xlim()[1] >= 1
+
+
+@pytest.mark.parametrize("first", ["rare", "wide"])
+def test_axes_end_where_rare_positives_do_unless_another_model_goes_on(first, curve):
+    p = np.random.default_rng(0).random(20_000) / 1000
+    rare = fed(p, np.random.default_rng(1).random(20_000) < p)
+    ax = plotting.reliability_diagram(rare)
+    assert 0.001 < ax.get_xlim()[1] < 0.004
+    assert np.count_nonzero(ax.child_axes[0].patches[0].get_data().values) > 10
+    models = [rare, curve] if first == "rare" else [curve, rare]
+    ax = plotting.reliability_diagram(models[0])
+    plotting.reliability_diagram(models[1], ax=ax)
+    assert 1 <= ax.get_xlim()[1] < 1.1
+
+
+def test_equal_predictions_are_a_point_with_a_band(plt):
+    ax = plotting.reliability_diagram(fed(np.full(100, 0.7), np.arange(100) < 50))
+    _, band = ax.collections
+    (left, low), (right, high) = (f(band.get_paths()[0].vertices, 0) for f in (np.min, np.max))
+    assert 0.55 < low < 0.65 < 0.75 < high < 0.85
+    assert 0.65 < left < 0.7 < right < 0.75
+
+
+def test_a_curve_without_data_or_with_impossible_data_is_not_drawn():
+    with pytest.raises(ValueError, match="Received: a metric without any"):
+        plotting.reliability_diagram(metrics.CalibrationCurve())
+    if BACKEND == "numpy":  # Where arrays are checked before.
+        return
+    for metric in (metrics.CalibrationCurve(), metrics.ExpectedCalibrationError()):
+        metric.update_state(tensor([0.0, 1.0]), tensor([0.5, np.nan]))
+        with pytest.raises(ValueError, match="Received: a metric whose result is NaN"):
+            plotting.reliability_diagram(metric)
 
 
 def test_loss_curves_show_each_loss():

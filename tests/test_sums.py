@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 from support import oracle
-from support.differentiation import compiled, tensor, to_numpy
+from support.differentiation import BACKEND, compiled, tensor, to_numpy
 from support.instances import numbers
 
 from keras_bce import metrics
@@ -65,6 +65,26 @@ def test_sums_of_a_batch_are_exact(axis, shape):
     metric = Sums(expected.size)
     metric.update_state(backend.exact_sum(tensor(values), axis))
     np.testing.assert_allclose(exact(metric), expected.ravel(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("xla", [False, True], ids=["compiled", "xla"])
+@pytest.mark.parametrize("count", [1, 3, 2000])
+@pytest.mark.parametrize("size", [0, 1, 10_000])
+def test_sums_of_segments_are_exact(size, count, xla):
+    generator = np.random.default_rng(0)
+    values = np.exp(generator.normal(0, 4, size)).astype("float32")
+    segments = generator.integers(0, count, size)
+    metric = Sums(count)
+
+    def add(values, segments):
+        added = backend.exact_segment_sum(values, segments, count)
+        return metric.stateless_update_state(metric.stateless_reset_state(), added)[0]
+
+    state = to_numpy(compiled(add, xla)(tensor(values), tensor(segments, "int32")))
+    expected = np.bincount(segments, values, count)
+    # JAX adds up to 1024 of so few terms in float32.
+    tolerance = 1e-5 if BACKEND == "jax" else 1e-12
+    np.testing.assert_allclose(state.astype("float64").sum(0), expected, rtol=tolerance)
 
 
 def test_a_count_past_float32_is_kept():

@@ -54,6 +54,11 @@ accuracy = float(metrics.FromLogits(keras.metrics.BinaryAccuracy(), name="accura
 error = metrics.ExpectedCalibrationError(num_bins=10)
 error.update_state(y, p)
 weight: float = error.bins()["weight"].sum()
+curve = metrics.CalibrationCurve(num_bins=1024, ignore_class=-1)
+curve.update_state(y, p)
+binned: float = curve.error(10, "quantile", norm=2, debiased=True)
+lost: float = curve.decomposition("brier")["miscalibration"]
+low: np.ndarray = curve.curve(level=0.9)["low"]
 
 mean: float = reference.mse(y, p)
 derivative: np.ndarray = reference.mse_derivative(y, p)
@@ -62,6 +67,7 @@ clipped = reference.clipped_binary_cross_entropy(y, p, epsilon=1e-3)
 old: np.ndarray = reference.tf24_binary_crossentropy(y, p)
 
 axes: Axes = plotting.reliability_diagram(error, label="model", colour=plotting.COLOURS[1])
+axes = plotting.reliability_diagram(curve, num_bins=10, level=0.9, ax=axes)
 curves = {
     "log loss": losses.BinaryCrossentropy(reduction=None),
     "focal loss": losses.BinaryFocalCrossentropy(reduction=None),

@@ -108,6 +108,14 @@ class Backend(Protocol):
     def exact_sum(self, values: Tensor, axis: Axis = None, /) -> Any:
         """A sum with more digits than float32 has, for `add_exactly`."""
 
+    def exact_segment_sum(self, values: Tensor, segments: Tensor, count: int, /) -> Any:
+        """The exact sum of each of `count` segments, for `add_exactly`.
+
+        Args:
+            values: Of rank 1.
+            segments: int32, of the same shape: the segment of each value, from 0 on.
+        """
+
     def add_exactly(self, state: Tensor, added: list[Any], /) -> Tensor:
         """A state of K pairs, of shape (2, K), with K numbers added.
 

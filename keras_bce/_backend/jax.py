@@ -185,6 +185,17 @@ def exact_sum(values: Tensor, axis: Axis = None) -> tuple[Tensor, Tensor]:
     return high, _if_finite(high, low)
 
 
+def exact_segment_sum(values: Tensor, segments: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """In blocks, so that no float32 sum grows long; these are added up exactly."""
+    size = len(values)
+    # Longer where there would be both more than 2**20 sums and more than half as many as values.
+    length = max(1024, min(2 * count, size * count // 2**20))
+    blocks = jnp.arange(size, dtype="int32") // length
+    parts = (size // length + 1) * count
+    sums = jax.ops.segment_sum(values, blocks * count + segments, parts)
+    return exact_sum(sums.reshape(-1, count), 0)
+
+
 def add_exactly(state: Tensor, added: list[Any]) -> Tensor:
     pairs = [_pair(number, state.dtype) for number in added]
     high, low = (jnp.concatenate([jnp.ravel(x) for x in part]) for part in zip(*pairs, strict=True))

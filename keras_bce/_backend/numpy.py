@@ -141,6 +141,10 @@ def exact_sum(values: Tensor, axis: Axis = None) -> Tensor:
     return np.sum(values, axis, dtype="float64")
 
 
+def exact_segment_sum(values: Tensor, segments: Tensor, count: int) -> Tensor:
+    return np.bincount(segments, values, count)
+
+
 def add_exactly(state: Tensor, added: list[Any]) -> Tensor:
     total = np.hstack([np.ravel(np.asarray(number, "float64")) for number in added])
     total = total + np.sum(state, 0, dtype="float64")

@@ -163,6 +163,11 @@ def exact_sum(values: Tensor, axis: Axis = None) -> Tensor:
     return values.sum(axis, dtype=torch.float64)
 
 
+def exact_segment_sum(values: Tensor, segments: Tensor, count: int) -> Tensor:
+    total = torch.zeros(count, dtype=torch.float64, device=values.device)
+    return total.scatter_add_(0, segments.long(), values.double())
+
+
 def add_exactly(state: Tensor, added: list[Any]) -> Tensor:
     def tensor(number: Any) -> Tensor:
         if isinstance(number, float):  # Half the time that `as_tensor` takes.

@@ -6,10 +6,12 @@ merged.
 
 from keras_bce.metrics.calibration import CalibrationRatio, ExpectedCalibrationError
 from keras_bce.metrics.crossentropy import BinaryCrossentropy, NormalizedEntropy
+from keras_bce.metrics.curve import CalibrationCurve
 from keras_bce.metrics.from_logits import FromLogits
 
 __all__ = [
     "BinaryCrossentropy",
+    "CalibrationCurve",
     "CalibrationRatio",
     "ExpectedCalibrationError",
     "FromLogits",

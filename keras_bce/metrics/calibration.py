@@ -13,12 +13,10 @@ from keras_bce._prepare import Batch, Reading
 from keras_bce._sums import adds
 from keras_bce._typing import Array, Tensor
 from keras_bce._weighting import divide, probabilities, weights_or_ones
+from keras_bce.metrics._bins import bin_sums
 from keras_bce.metrics._shared import ProbabilityMetric, register
 
 __all__ = ["CalibrationRatio", "ExpectedCalibrationError"]
-
-#: Predictions whose sums a calibration error takes in float32 alone.
-_BLOCK = 1024
 
 
 @register
@@ -139,29 +137,15 @@ class ExpectedCalibrationError(ProbabilityMetric):
 
 
 def _bins(batch: Batch, _: Pointwise, reading: Reading, num_bins: int) -> list[Any]:
-    """Of each bin: the sum of weights, of weighted probabilities, and of weighted gaps.
-
-    Gaps, `p - y`, rather than labels: the difference of two long sums would lose its digits.
-    """
     p, labels = probabilities(batch, reading)
     # The bin on one side or the other of the nearest edge: a product with `num_bins` alone would
     # round some probabilities of exactly k / num_bins to below k.
     dtype = keras.backend.standardize_dtype(p.dtype)
     edges = ops.convert_to_tensor(np.arange(num_bins + 1) / num_bins, dtype)
-    # A NaN has no bin; its product with any weight makes the one it falls into NaN.
     nearest = ops.clip(ops.cast(ops.round(p * num_bins), "int32"), 0, num_bins)
     below = p < ops.take(edges, nearest)
-    bins = ops.clip(nearest - ops.cast(below, "int32"), 0, num_bins - 1)
-    # Bins of one block of predictions at a time, so that no float32 sum grows long.
-    blocks = ops.arange(ops.size(bins), dtype="int32") // _BLOCK
-    segments = blocks * num_bins + ops.reshape(bins, (-1,))
-    count = (ops.size(bins) // _BLOCK + 1) * num_bins
-    weights = weights_or_ones(batch)
-    columns = []
-    for column in (weights, weights * p, weights * (p - labels)):
-        sums = ops.segment_sum(ops.reshape(column, (-1,)), segments, num_segments=count)
-        columns.append(backend.exact_sum(ops.reshape(sums, (-1, num_bins)), 0))
-    return columns
+    bins = nearest - ops.cast(below, "int32")
+    return bin_sums(bins, num_bins, weights_or_ones(batch), p, labels)
 
 
 _add_bins = adds(_bins)

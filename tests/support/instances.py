@@ -35,6 +35,7 @@ METRICS = {
     ),
     "normalized_entropy": (metrics.NormalizedEntropy, _FEW),
     "calibration_ratio": (metrics.CalibrationRatio, _FEW),
+    "calibration_curve": (metrics.CalibrationCurve, _FEW | {"num_bins": 64}),
     "calibration_error": (metrics.ExpectedCalibrationError, _FEW | {"num_bins": 7}),
 }
 FUNCTIONS = {

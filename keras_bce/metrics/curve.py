@@ -1,0 +1,274 @@
+"""Calibration at any resolution, from sums over fine bins."""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_bce import _arguments
+from keras_bce._backend import backend
+from keras_bce._pointwise import Crossentropy, Pointwise
+from keras_bce._prepare import Batch, Reading
+from keras_bce._sums import adds
+from keras_bce._typing import Array, Tensor
+from keras_bce._weighting import per_element, probabilities, sample_count, weights_or_ones
+from keras_bce.metrics import _reliability
+from keras_bce.metrics._bins import bin_sums
+from keras_bce.metrics._shared import ProbabilityMetric, register
+from keras_bce.metrics._smooth import smooth_error
+
+__all__ = ["CalibrationCurve"]
+
+#: Logits beyond it share a bin: probabilities below 1.1e-7.
+_LARGEST_LOGIT = 16.0
+
+
+@register
+class CalibrationCurve(ProbabilityMetric):
+    """Calibration of everything seen: an error without bins, binned errors, their parts, a curve.
+
+        result = e(s) at the width s where e(s) = s, and
+        e(s) = integral over [0, 1] of |sum of weight * (p - y_true) * K(t, p)| dt / sum of weights
+
+    The result is the smooth calibration error: K is a Gaussian of width s that is reflected at 0
+    and 1, so that no choice of bins moves it. It is 0 for a calibrated model and many samples; a
+    few samples alone give more, as they do for every calibration error. Probabilities all near 0
+    differ little in absolute terms: for rare positives read `decomposition` or
+    `metrics.CalibrationRatio` as well.
+
+    What is kept are sums over fine bins, exactly, so that metrics merge, and everything else can
+    be asked for later: `error`, `decomposition`, `curve`, and `plotting.reliability_diagram`.
+    Judge a model on data that it was not fitted on.
+
+    Args:
+        name: The name of the metric.
+        dtype: The dtype of the result.
+        from_logits: Whether predictions are logits.
+        num_bins: The number of fine bins, 1 or greater. Half of them are spread evenly over
+            probabilities, half over logits, so that predictions of 0.0001 and of 0.0002 are told
+            apart. Predictions count as the mean of their bin.
+        ignore_class: The label that stands for "missing".
+
+    References: Blasiok and Nakkiran, 2023, "Smooth ECE", https://arxiv.org/abs/2309.12236.
+
+    >>> import keras_bce
+    >>> metric = keras_bce.metrics.CalibrationCurve()
+    >>> labels, predictions = [0, 1, 0, 1], [0.25, 0.25, 1.0, 1.0]
+    >>> print(f"{float(metric(labels, predictions)):.3f}")
+    0.286
+    >>> print(f"{metric.error(num_bins=2, binning='uniform'):.3f}")
+    0.375
+    >>> {name: round(part, 3) for name, part in metric.decomposition("brier").items()}
+    {'score': 0.406, 'uncertainty': 0.25, 'discrimination': 0.0, 'miscalibration': 0.156}
+    """
+
+    def __init__(
+        self,
+        name: str = "calibration_curve",
+        dtype: Any = None,
+        from_logits: bool = False,
+        *,
+        num_bins: int = 4096,
+        ignore_class: float | None = None,
+    ) -> None:
+        self.num_bins = _arguments.num_bins(num_bins)
+        super().__init__(name, dtype, from_logits, ignore_class, size=3 * self.num_bins + 4)
+        self._direction = "down"
+
+    def _updated(self, state: Tensor, batch: Batch, reading: Reading) -> Tensor:
+        return _add_fine_bins((state, batch), Crossentropy(), reading, self.num_bins)
+
+    def result(self) -> Tensor:
+        """The smooth calibration error so far; 0.0 if nothing was seen.
+
+        A fixed point below 1/2048 is not looked for: the result is then `e(1/2048)`.
+        """
+        sums, num_bins = self._sums.values(), self.num_bins
+        columns = tuple(sums[i * num_bins : (i + 1) * num_bins] for i in range(3))
+        return self._cast(smooth_error(columns, Crossentropy()))
+
+    def error(
+        self, num_bins: int = 15, binning: str = "uniform", norm: int = 1, debiased: bool = False
+    ) -> float:
+        """The binned calibration error.
+
+            norm 1: sum over bins of share * |mean p - mean y_true|
+            norm 2: sqrt(sum over bins of share * (mean p - mean y_true)**2)
+
+        Args:
+            num_bins: The number of bins. A fine bin falls into one of them as a whole.
+            binning: `"uniform"`, bins of equal width, as in `ExpectedCalibrationError`, or
+                `"quantile"`, of equal weight.
+            norm: 1 or 2.
+            debiased: With norm 2, whether the share of sampling noise in each bin's squared gap
+                is subtracted, `mean y_true * (1 - mean y_true) / (n - 1)`, so that few
+                predictions per bin do not look like miscalibration. The n of a bin is the number
+                of predictions, or the effective one of weighted predictions. Bins with n <= 1
+                count as 0, and so does a negative sum.
+
+        Returns:
+            The error; NaN if nothing was seen, or something impossible.
+
+        Raises:
+            ValueError: for an argument outside of its range, and for `debiased` with norm 1,
+                whose noise does not subtract.
+
+        Reference: Kumar et al., 2019, https://arxiv.org/abs/1909.10155.
+        """
+        num_bins = _arguments.num_bins(num_bins)
+        binning = _arguments.choice("binning", binning, _BINNINGS)
+        norm = _arguments.choice("norm", norm, (1, 2))
+        if debiased and norm == 1:
+            raise ValueError(
+                "`debiased` must be False with `norm=1`: the sampling noise of a gap's size cannot "
+                "be subtracted, that of its square can. Received: debiased=True, norm=1. Pass "
+                "`norm=2`."
+            )
+        seen = self._seen()
+        if seen is None:
+            return np.nan
+        fine, totals = seen
+        _, bins = _reliability.group(fine, num_bins, binning)
+        counts = bins.weight * totals["count_per_weight"]
+        return _reliability.calibration_error(bins, counts, norm, debiased)
+
+    def decomposition(self, score: str = "log_loss") -> dict[str, float]:
+        """The mean score, and what it is made of.
+
+            score = uncertainty - discrimination + miscalibration
+
+        Uncertainty is the score of always predicting the mean label. Discrimination is how much
+        the best monotone recalibration of the predictions, by isotonic regression, improves on
+        it. Miscalibration is how much that recalibration would improve the predictions. All are
+        over all predictions seen, by weight.
+
+        Args:
+            score: `"log_loss"`, which is infinite for an infinite logit on the wrong side, or
+                `"brier"`, `(p - y_true)**2`. Both are summed exactly.
+
+        Returns:
+            A dictionary: `score`, `uncertainty`, `discrimination`, `miscalibration`. All are NaN
+            if nothing was seen, or something impossible. With labels of one class uncertainty and
+            discrimination are 0, to rounding.
+
+        Raises:
+            ValueError: for another score.
+
+        Reference: Dimitriadis et al., 2021, https://doi.org/10.1073/pnas.2016191118.
+        """
+        score = _arguments.choice("score", score, ("log_loss", "brier"))
+        seen = self._seen()
+        if seen is None:
+            return dict.fromkeys(_PARTS, np.nan)
+        fine, totals = seen
+        if score == "log_loss":
+            spread, of_labels = _reliability.entropy, 0.0
+        else:  # That of soft labels is not their mean's.
+            spread, of_labels = _reliability.variance, totals["label_variance"]
+        pools, total = _reliability.isotonic(fine), fine.weight.sum()
+        uncertainty = spread(fine.actual.sum() / total) - of_labels
+        recalibrated = pools.weight @ spread(pools.mean_label) / total - of_labels
+        parts = (
+            totals[score],
+            uncertainty,
+            uncertainty - recalibrated,
+            totals[score] - recalibrated,
+        )
+        return dict(zip(_PARTS, map(float, parts), strict=True))
+
+    def curve(
+        self, num_bins: int = 15, binning: str = "quantile", level: float = 0.95
+    ) -> dict[str, Array]:
+        """What a reliability diagram shows, as NumPy arrays, one row per bin.
+
+        Args:
+            num_bins: The number of bins.
+            binning: `"uniform"` or `"quantile"`, as in `error`.
+            level: Of a calibrated model, the share of samples whose mean label in a bin lies
+                within its band, in (0, 1).
+
+        Returns:
+            A dictionary: per bin `weight` (its sum), and, NaN in an empty bin, `mean_prediction`,
+            `mean_label`, and the consistency band from `low` to `high`. If nothing was seen, or
+            something impossible, all bins are empty. The band is that of a
+            binomial variable with the bin's mean prediction and its number of predictions,
+            effective if weighted. Broecker and Smith draw labels instead, which gives the same
+            where the predictions of a bin are close to each other, and a little less elsewhere.
+
+        Raises:
+            ValueError: for an argument outside of its range.
+
+        Reference: Broecker and Smith, 2007, "Increasing the Reliability of Reliability Diagrams",
+        https://doi.org/10.1175/WAF993.1.
+        """
+        num_bins = _arguments.num_bins(num_bins)
+        binning = _arguments.choice("binning", binning, _BINNINGS)
+        level = _arguments.level(level)
+        seen = self._seen()
+        columns = np.full((5, num_bins), np.nan)
+        columns[0] = 0.0
+        if seen is not None:
+            fine, totals = seen
+            filled, bins = _reliability.group(fine, num_bins, binning)
+            counts = bins.weight * totals["count_per_weight"]
+            band = _reliability.binomial_band(counts, bins.mean_prediction, level)
+            columns[:, filled] = bins.weight, bins.mean_prediction, bins.mean_label, *band
+        names = ("weight", "mean_prediction", "mean_label", "low", "high")
+        return dict(zip(names, columns, strict=True))
+
+    def _seen(self) -> tuple[_reliability.Bins, dict[str, float]] | None:
+        """The fine bins that are not empty, and means over all predictions.
+
+        `None` if nothing was seen, or something impossible.
+        """
+        state = self._sums.state.astype("float64").sum(0)
+        weight, predicted, gap = state[:-4].reshape(3, -1)
+        filled = weight > 0
+        if not filled.any() or np.isnan(state).any():
+            return None
+        # By rounding, or with labels beyond [0, 1], the mean label may leave [0, 1].
+        actual = np.clip(predicted - gap, 0.0, weight)
+        log_loss, brier, label_variance, squared_weight = state[-4:] / weight.sum()
+        return _reliability.Bins(weight[filled], predicted[filled], actual[filled]), {
+            "log_loss": log_loss,
+            "brier": brier,
+            "label_variance": label_variance,
+            "count_per_weight": 1.0 / squared_weight,
+        }
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, from which `from_config` makes an equal object."""
+        return {**super().get_config(), "num_bins": self.num_bins}
+
+
+_BINNINGS = ("uniform", "quantile")
+_PARTS = ("score", "uncertainty", "discrimination", "miscalibration")
+
+
+def _fine_bins(batch: Batch, loss: Pointwise, reading: Reading, num_bins: int) -> list[Any]:
+    """The sums of each fine bin, and over all predictions those of the log loss, the squared
+    error, the variance of soft labels, and squared weights, all but the last by weight.
+    """
+    p, labels = probabilities(batch, reading)
+    weights = weights_or_ones(batch)
+    logit = reading.link.checked(batch.predictions).logit
+    logit = backend.at_least(backend.at_most(logit, _LARGEST_LOGIT), -_LARGEST_LOGIT)
+    place = 0.5 * p + (0.25 / _LARGEST_LOGIT) * logit + 0.25
+    squares: Any = sample_count(p)  # Of weights that are all 1.
+    if batch.weights is not None:
+        squares = _total(ops.square(weights))
+    return [
+        *bin_sums(ops.cast(place * num_bins, "int32"), num_bins, weights, p, labels),
+        _total(per_element(batch, loss, reading)),
+        _total(weights * ops.square(p - labels)),
+        _total(weights * labels * (1.0 - labels)),
+        squares,
+    ]
+
+
+def _total(values: Tensor) -> Any:
+    """The sum of all values, exactly from row to row, as in a mean over samples."""
+    return backend.exact_sum(ops.sum(values, -1))
+
+
+_add_fine_bins = adds(_fine_bins)
