@@ -24,14 +24,16 @@ def noise(row, name):
 def moved(old, new):
     """Lines `(part, case, contender, before, after, noise)`, for each ratio in both files."""
     for part, rows in new["parts"].items():
-        before = {row["case"]: row for row in old["parts"].get(part, [])}
+        before = {(row["case"], row["mode"]): row for row in old["parts"].get(part, [])}
         for row in rows:
-            if row["case"] not in before:
+            case = (row["case"], row["mode"])
+            if case not in before:
                 continue
-            earlier = before[row["case"]]
-            for name in row["ratios"].keys() & earlier["ratios"].keys():
+            earlier = before[case]
+            for name in sorted(row["ratios"].keys() & earlier["ratios"].keys()):
                 total = noise(earlier, name) + noise(row, name)
-                yield part, row["case"], name, earlier["ratios"][name], row["ratios"][name], total
+                values = earlier["ratios"][name], row["ratios"][name]
+                yield part, ", ".join(case), name, *values, total
 
 
 def main(old_path, new_path):

@@ -57,14 +57,14 @@ def _losses_and_metrics(pairs, chosen):
                 if mode in ("eager", "jit"):
                     cases.append(metric_case(shape, from_logits, mode))
                 for what, functions in cases:
-                    name = f"{size(shape)}, {kind(from_logits)}, {mode}, {what}"
-                    yield row(name, functions, pairs)
+                    name = f"{size(shape)}, {kind(from_logits)}, {what}"
+                    yield row(name, mode, functions, pairs)
 
 
-def row(name, functions, pairs):
+def row(case, mode, functions, pairs):
     """One line of a table: the time of each contender over ours, and ours in seconds."""
     ratios, ours = interleaved(functions, pairs)
-    return {"case": name, "ratios": ratios, "seconds": ours}
+    return {"case": case, "mode": mode, "ratios": ratios, "seconds": ours}
 
 
 def first(pairs):
@@ -84,7 +84,8 @@ def first(pairs):
             }
             ours, theirs = medians["ours"], medians["keras"]
             yield {
-                "case": f"first step, {name}, {predictions}",
+                "case": f"{name}, {predictions}",
+                "mode": "first step",
                 "ratios": {"keras": theirs["seconds"] / ours["seconds"]},
                 "seconds": ours["seconds"],
                 "compiled": {"ours": ours, "keras": theirs},
@@ -98,7 +99,7 @@ def fit(pairs):
             for run_eagerly in (False, True):
                 for what, functions in epochs(name, predictions, run_eagerly):
                     mode = "run_eagerly" if run_eagerly else "compiled"
-                    yield row(f"{what}, {name}, {predictions}, {mode}", functions, pairs)
+                    yield row(f"{what}, {name}, {predictions}", mode, functions, pairs)
 
 
 def sizes(pairs):
@@ -107,7 +108,7 @@ def sizes(pairs):
         for mode in modes():
             ((_, functions),) = loss_cases(shape, True, mode, "loss + gradient")
             functions = {name: functions[name] for name in ("ours", "keras", "memory")}
-            yield row(f"{size(shape)}, {mode}", functions, pairs)
+            yield row(size(shape), mode, functions, pairs)
 
 
 def memory(_):
@@ -119,6 +120,7 @@ def memory(_):
         }
         yield {
             "case": predictions,
+            "mode": "peak",
             "ratios": {"keras": peak["keras"] / peak["ours"]},
             "bytes": peak["ours"],
         }
@@ -129,7 +131,12 @@ def startup(pairs):
     code = "import time, keras; t = time.perf_counter(); import keras_bce; "
     code += "print(time.perf_counter() - t)"
     times = [float(_output([sys.executable, "-c", code])) for _ in range(pairs)]
-    yield {"case": "import keras_bce", "ratios": {}, "seconds": statistics.median(times)}
+    yield {
+        "case": "import keras_bce",
+        "mode": "after keras",
+        "ratios": {},
+        "seconds": statistics.median(times),
+    }
 
 
 def _output(command):
@@ -151,7 +158,7 @@ def shown(found):
             for name, counts in found["compiled"].items()
         )
     ours = f"{found['seconds'] * 1e3:.3f} ms" if "seconds" in found else f"{found['bytes']:.1f} B"
-    return f"| {found['case']} | {keras_ratio} | {others} | {ours} |"
+    return f"| {found['case']} | {found['mode']} | {keras_ratio} | {others} | {ours} |"
 
 
 def in_fresh_processes(arguments):
@@ -206,7 +213,8 @@ def main():
         merged = in_fresh_processes(arguments) if arguments.processes > 1 else None
         for part in arguments.parts:
             print(f"\nKeras {keras.__version__} on {BACKEND}, {part}: {PARTS[part].__doc__}\n")
-            print("| case | Keras / ours | others / ours | ours |\n| --- | ---: | --- | ---: |")
+            print("| case | mode | Keras / ours | others / ours | ours |")
+            print("| --- | --- | ---: | --- | ---: |")
             found[part] = []
             for line in merged[part] if merged else PARTS[part](arguments.pairs):
                 print(shown(line), flush=True)

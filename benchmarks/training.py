@@ -5,6 +5,7 @@
 prints what the first step of `fit` takes, as JSON.
 """
 
+import gc
 import json
 import sys
 import time
@@ -57,6 +58,8 @@ def first_step(name, size, predictions):
     """Seconds from `compile()` to the end of the first step of `fit`, and what was compiled."""
     counts = _count_compilations()
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).predict(np.ones((4, 3)), verbose=0)
+    gc.collect()
+    gc.freeze()  # Else a collection of garbage falls into one or the other.
     model, x, y, start = made(LIBRARIES[name], size, predictions)
     rows = SIZES[size][3]
     before, Counted.runs = dict(counts), 0
