@@ -216,3 +216,9 @@ def num_bins(value: Any) -> int:
             f"`num_bins` must be an integer, 1 or greater. Received: num_bins={value!r}."
         )
     return int(value)
+
+
+def level(value: Any) -> float:
+    """A float in (0, 1)."""
+    tiny = math.nextafter(0.0, 1.0)
+    return number("level", value, tiny, math.nextafter(1.0, 0.0), "a number in (0, 1)")

@@ -149,6 +149,21 @@ def exact_sum(values: Tensor, axis: Axis = None) -> Tensor:
     return values.sum(axis, dtype=torch.float64)
 
 
+def exact_product(a: Tensor, b: Tensor) -> Tensor:
+    return a.double() * b
+
+
+def exact_segment_sum(values: Tensor, segments: Tensor, count: int) -> Tensor:
+    total = torch.zeros(count, dtype=torch.float64, device=values.device)
+    return total.scatter_add_(0, segments.long(), values.double())
+
+
+def exact_segment_sums(columns: list[Tensor], segments: Tensor, count: int) -> Tensor:
+    rows = torch.column_stack([column.double() for column in columns])
+    sums = rows.new_zeros(count, rows.shape[1]).index_add_(0, segments, rows)
+    return sums.T.reshape(-1)
+
+
 def add_exactly(state: Tensor, added: list[Any]) -> Tensor:
     def tensor(number: Any) -> Tensor:
         if isinstance(number, float):  # Half the time that `as_tensor` takes.

@@ -28,13 +28,16 @@ LOSSES = {
     ),
 }
 _FEW = {"name": "named", "dtype": "float16", "from_logits": True, "ignore_class": -1.0}
+_SURE = {"uncertainty": True}
 METRICS = {
     "bce": (
         metrics.BinaryCrossentropy,
-        SHARED | {"axis": 1, "name": "named", "dtype": "float16", "label_names": ["a", "b", "c"]},
+        SHARED
+        | {"axis": 1, "name": "named", "dtype": "float16", "label_names": ["a", "b", "c"]}
+        | _SURE,
     ),
-    "normalized_entropy": (metrics.NormalizedEntropy, _FEW),
-    "calibration_ratio": (metrics.CalibrationRatio, _FEW),
+    "normalized_entropy": (metrics.NormalizedEntropy, _FEW | _SURE),
+    "calibration_ratio": (metrics.CalibrationRatio, _FEW | _SURE),
     "calibration_error": (metrics.ExpectedCalibrationError, _FEW | {"num_bins": 7}),
 }
 FUNCTIONS = {
