@@ -75,6 +75,7 @@ class ExactSums:
     """
 
     def __init__(self, metric: keras.metrics.Metric, size: int, dtype: str) -> None:
+        self.size = size
         self.variable = metric.add_variable(
             shape=(2, size), initializer="zeros", dtype=dtype, name="sums"
         )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from keras_bce._arguments import Arguments
+from keras_bce._loss import PointwiseLoss
 from keras_bce._pointwise import Pointwise
 from keras_bce._prepare import Batch, Reading
 from keras_bce._sums import Column, Given, adds
@@ -53,6 +54,18 @@ class MeanMetric(Uncertain, SumsMetric):
 
     def _estimated(self, sums: Array) -> Any:
         return estimate(sums, 2, ratio)
+
+
+def checked_loss(loss: Any) -> PointwiseLoss:
+    """A loss whose formula is one of this package."""
+    is_ours = isinstance(loss, PointwiseLoss)
+    if not is_ours or type(loss).call is not PointwiseLoss.call:
+        kind = f"a {type(loss).__name__} with a `call` of its own" if is_ours else repr(loss)
+        raise ValueError(
+            "`loss` must be a loss of keras_bce, an object whose formula is known. Received: "
+            f"loss={kind}. Pass one such as `keras_bce.losses.BinaryFocalCrossentropy()`."
+        )
+    return loss
 
 
 def means(batch: Batch, loss: Pointwise, reading: Reading, uncertainty: bool) -> list[Column]:

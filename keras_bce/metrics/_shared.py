@@ -47,17 +47,18 @@ class SumsMetric(ShowsReading, PortableMetric):
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> None:
         """Adds a batch; the arguments are those of a call of `losses.BinaryCrossentropy`."""
-        batch, reading = self._prepared(y_true, y_pred, sample_weight)
-        sums = self._sums.variable
-        sums.assign(self._updated(Given(sums.value, batch), reading))
+        self._add(y_true, y_pred, sample_weight)
 
     def result(self) -> Any:
         """The result so far."""
         return self._result(self._sums.values())
 
-    def _prepared(
-        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None
-    ) -> tuple[Any, Any]:
+    def _add(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
+        batch, reading = self._prepared(y_true, y_pred, sample_weight)
+        sums = self._sums.variable
+        sums.assign(self._updated(Given(sums.value, batch), reading))
+
+    def _prepared(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any]:
         """A batch, and the reading of it."""
         return prepare(self._arguments, y_true, y_pred, sample_weight, dtype=self.dtype)
 
