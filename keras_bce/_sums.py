@@ -176,7 +176,7 @@ class _BySlice:
     def _of_labels(self, columns: list[ByLabel]) -> Any:
         def rows(values: Tensor) -> Tensor:
             values = ops.moveaxis(values, self._axis, -1)
-            return ops.reshape(values, (-1, values.shape[-1]))
+            return ops.reshape(values, (-1, ops.shape(values)[-1]))
 
         given = [_mapped(rows, column.values) for column in columns]
         sample = ops.take(_tensor(columns[0].values), 0, self._axis)

@@ -216,23 +216,24 @@ def exact_segment_sum(values: Tensor, segments: Tensor, count: int) -> tuple[Ten
 
 
 def exact_segment_sums(columns: list[Any], segments: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Sorted by segment, and added up by a scan of error-free additions that starts anew at each.
+    """Sorted by segment, where each row adds those before it: 1 of them, then 2, 4, and so on.
 
-    A scatter would add in float32.
+    The last row of a segment then holds its sum. A scatter would add in float32.
     """
     pairs = [jax.lax.stop_gradient(_as_pair(column)) for column in columns]
     high, low = (jnp.column_stack(part) for part in zip(*pairs, strict=True))
     order = jnp.argsort(segments)
-    segments = segments[order]
-    starts = jnp.diff(segments, prepend=-1) != 0
+    segments, rows = segments[order], jnp.arange(len(segments))
 
-    def add(a: Any, b: Any) -> tuple[Tensor, Tensor, Tensor]:
-        starts, *pair = b
-        total = _add_pairs(a[1:], pair)
-        kept = [jnp.where(starts, new, both) for new, both in zip(pair, total, strict=True)]
-        return a[0] | starts, *kept
+    def add(step: Tensor, sums: Any) -> tuple[Tensor, Tensor]:
+        before = rows - (1 << step)
+        together = ((before >= 0) & (segments[before] == segments))[:, None]
+        totals = _add_pairs([part[before] for part in sums], sums)
+        high, low = (jnp.where(together, *pair) for pair in zip(totals, sums, strict=True))
+        return high, low
 
-    _, high, low = jax.lax.associative_scan(add, (starts[:, None], high[order], low[order]))
+    steps = max(len(segments) - 1, 0).bit_length()
+    high, low = jax.lax.fori_loop(0, steps, add, (high[order], low[order]))
     numbers = jnp.arange(count)
     last = jnp.searchsorted(segments, numbers, side="right") - 1
     empty = (last < jnp.searchsorted(segments, numbers))[:, None]
