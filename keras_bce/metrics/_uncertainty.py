@@ -80,12 +80,15 @@ class Uncertain:
 
     def _estimates(self) -> Any:
         """An `Estimate`, or a dictionary of some."""
+        self._check_uncertainty()
+        return self._estimated(self._sums.totals)
+
+    def _check_uncertainty(self) -> None:
         if not self.uncertainty:
             raise ValueError(
                 "A standard error needs sums that this metric was made without. Received: "
                 f"uncertainty=False. Make it with `{type(self).__name__}(uncertainty=True)`."
             )
-        return self._estimated(self._sums.totals)
 
     def _estimated(self, sums: Array) -> Any:
         """The same, from the sums in float64."""

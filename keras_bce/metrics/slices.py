@@ -165,7 +165,9 @@ class Sliced(Uncertain, SumsMetric):
                 "`Sliced` has a standard error if its metric has one. Received: a "
                 f"{type(self.metric).__name__}, which has none."
             )
-        return {name: self.of(name)._estimates() for name in self.slice_names}
+        self.metric._check_uncertainty()
+        columns = self._sums.totals.reshape(-1, len(self.slice_names)).T
+        return dict(zip(self.slice_names, map(self.metric._estimated, columns), strict=True))
 
     def get_config(self) -> dict[str, Any]:
         """The arguments, from which `from_config` makes an equal object."""
