@@ -69,6 +69,7 @@ PUBLIC = {
         "__version__",
         "balanced_pos_weight",
         "check_inputs",
+        "compare",
         "losses",
         "metrics",
         "plotting",
@@ -76,6 +77,7 @@ PUBLIC = {
     },
     "keras_bce.balance": {"balanced_pos_weight"},
     "keras_bce.checks": {"check_inputs"},
+    "keras_bce.comparison": {"compare"},
     "keras_bce.losses": {
         "AsymmetricBinaryCrossentropy",
         "BinaryCrossentropy",
@@ -86,12 +88,16 @@ PUBLIC = {
     },
     "keras_bce.metrics": {
         "BinaryCrossentropy",
+        "BrierScore",
         "CalibrationRatio",
         "ExpectedCalibrationError",
         "FromLogits",
+        "LossDifference",
+        "MeanLoss",
         "NormalizedEntropy",
+        "Sliced",
     },
-    "keras_bce.plotting": {"COLOURS", "DASHES", "loss_curves", "reliability_diagram"},
+    "keras_bce.plotting": {"COLOURS", "DASHES", "intervals", "loss_curves", "reliability_diagram"},
     "keras_bce.reference": {
         "binary_cross_entropy",
         "clipped_binary_cross_entropy",
