@@ -1,9 +1,10 @@
 """Times the losses and metrics beside Keras's own and others', interleaved in one process.
 
-    KERAS_BACKEND=tensorflow python benchmarks/run.py [speed] [sizes] [memory] [startup] [plot]
+    KERAS_BACKEND=tensorflow python benchmarks/run.py [part ...]
 
-Prints Markdown tables of ratios: above 1, ours is faster. `sizes` also writes what
-`plot` draws; draw after all backends have been measured. Without a name: `speed`.
+Parts are speed (the default), uncertainty, sizes, memory, startup and plot. Prints Markdown tables
+of ratios: above 1, ours is faster, but for `uncertainty`, which compares ours with itself. `sizes`
+also writes what `plot` draws; draw after all backends have been measured.
 """
 
 import argparse
@@ -17,8 +18,10 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-from contenders import BACKEND, loss_cases, metric_case
+from contenders import BACKEND, loss_cases, metric_case, uncertainty_case
 from timing import compare, with_progress
+
+import keras_bce
 
 HERE = pathlib.Path(__file__).parent
 LARGE, SMALL = (40_000, 100), (32, 1)
@@ -48,6 +51,18 @@ def speed(pairs):
             others = ", ".join(f"{name} {ratio:.2f}" for name, ratio in ratios.items())
             cells = (size(shape), kind(from_logits), mode, what, f"{theirs:.2f}", others)
             print(f"| {' | '.join(cells)} | {ours * 1e3:.3f} |", flush=True)
+
+
+def uncertainty(pairs):
+    """An update with `uncertainty=True`, relative to one without."""
+    print("| shape | metric | with / without | without, ms |\n| --- | --- | ---: | ---: |")
+    metrics = keras_bce.metrics
+    classes = (metrics.BinaryCrossentropy, metrics.NormalizedEntropy, metrics.CalibrationRatio)
+    cases = [(shape, metric) for shape in (LARGE, SMALL) for metric in classes]
+    for shape, metric in with_progress(cases):
+        ratios, without = compare(uncertainty_case(metric, shape), pairs)
+        cells = (size(shape), metric.__name__, f"{ratios['with']:.2f}", f"{without * 1e3:.3f}")
+        print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def sizes(pairs):
@@ -138,7 +153,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parts = {f.__name__: f for f in (speed, sizes, memory, startup, plot)}
+    parts = {f.__name__: f for f in (speed, uncertainty, sizes, memory, startup, plot)}
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(parts)}")
     parser.add_argument("--pairs", type=int, default=11, help="interleaved rounds, 11 by default")
     arguments = parser.parse_args()

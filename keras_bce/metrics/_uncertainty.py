@@ -59,6 +59,9 @@ class Uncertain:
         It is a dictionary where the result is one. It cannot be known from less than two samples,
         nor beside an infinite loss. The unit is the sample, and samples count as independent:
         of several rows of one user, say, it is too small. See `interval` for how far to trust it.
+
+        Raises:
+            ValueError: if the metric was made without `uncertainty=True`, where it has that.
         """
         return each(self._estimates(), lambda estimate: estimate.standard_error)
 
@@ -66,14 +69,29 @@ class Uncertain:
         """A confidence interval of the result, `(low, high)`; a dictionary where it is one.
 
         It is `result -/+ z * standard_error()`, with z the normal quantile; `(nan, nan)` where the
-        standard error is not known. It holds for a look at data that were set aside: whoever
-        looks after every batch, and stops at a result, needs a sequential test.
+        standard error is not known. The unit is the sample, and samples count as independent. It
+        is for one look at data that were set aside: whoever looks after every batch, and stops at
+        a result, needs a sequential test.
+
+        A normal interval needs enough of what makes the loss vary. Of 2,000 simulated data sets
+        of 400 rows each, intervals of 95% held the true value in this share
+        (`benchmarks/coverage.py`). Below 92% are those of a loss where positives are rare: at a
+        base rate of 0.02 a data set has 8.
+
+        | base rate | weights | log loss | loss difference | Brier | norm. entropy | calibration |
+        | ---: | --- | ---: | ---: | ---: | ---: | ---: |
+        | 0.5 | plain | 95.5% | 93.8% | 95.5% | 95.3% | 95.0% |
+        | 0.5 | heavy-tailed | 94.7% | 93.3% | 94.7% | 94.8% | 94.7% |
+        | 0.08 | plain | 94.2% | 95.2% | 94.7% | 95.2% | 95.2% |
+        | 0.08 | heavy-tailed | 92.7% | 95.3% | 93.0% | 94.1% | 95.2% |
+        | 0.02 | plain | 89.8% | 95.5% | 92.3% | 90.8% | 92.8% |
+        | 0.02 | heavy-tailed | 86.2% | 96.4% | 87.7% | 89.4% | 92.6% |
 
         Args:
             level: The share of such intervals that hold the true value, in (0, 1).
 
         Raises:
-            ValueError: for a level outside of (0, 1).
+            ValueError: for a level outside of (0, 1), and as `standard_error` does.
         """
         level = _arguments.level(level)
         return each(self._estimates(), lambda estimate: estimate.interval(level))

@@ -40,6 +40,7 @@ class CalibrationRatio(Uncertain, ProbabilityMetric):
         dtype: The dtype of the result.
         from_logits: Whether predictions are logits.
         ignore_class: The label that stands for "missing".
+        uncertainty: Whether to keep what `standard_error()` and `interval()` need.
 
     >>> import keras_bce
     >>> metric = keras_bce.metrics.CalibrationRatio()

@@ -50,6 +50,8 @@ class BinaryCrossentropy(ShowsArguments, MeanMetric):
             `{name}_{label name}`. Give two such metrics of one model different names: Keras
             logs their dictionaries without a prefix, and one would hide the other. To
             monitor a label's own log, `EarlyStopping` needs `mode="min"`.
+        uncertainty: Whether to keep what `standard_error()` and `interval()` need: sums of
+            products of losses and weights. They take a small batch up to three times as long.
 
     Raises:
         ValueError: as the loss does, and for as many `label_names` as there are not labels.
@@ -63,6 +65,14 @@ class BinaryCrossentropy(ShowsArguments, MeanMetric):
     >>> metric.update_state([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]], sample_weight=[1, 0])
     >>> print(f"{float(metric.result()):.4f}")
     0.9163
+
+    How sure is it?
+
+    >>> metric = keras_bce.metrics.BinaryCrossentropy(uncertainty=True)
+    >>> metric.update_state([0, 1, 1, 0], [0.1, 0.8, 0.6, 0.3])
+    >>> low, high = metric.interval(0.95)
+    >>> print(f"{float(metric.result()):.2f} in [{low:.2f}, {high:.2f}]")
+    0.30 in [0.13, 0.47]
 
     With `compile()`:
 
@@ -167,6 +177,7 @@ class NormalizedEntropy(Uncertain, ProbabilityMetric):
         dtype: The dtype of the result.
         from_logits: Whether predictions are logits.
         ignore_class: The label that stands for "missing".
+        uncertainty: Whether to keep what `standard_error()` and `interval()` need.
 
     Reference: He et al., 2014, "Practical Lessons from Predicting Clicks on Ads at
     Facebook", section 3, https://doi.org/10.1145/2648584.2648589.
