@@ -156,6 +156,16 @@ def metric_case(shape, from_logits, mode):
     return "metric update + result", functions
 
 
+def uncertainty_case(metric, shape):
+    """The update of a metric of logits without what a standard error needs, and with it."""
+    y, x = data(shape, True)
+    update = _stateless_update if BACKEND == "jax" else _update
+    return {
+        name: update(metric(from_logits=True, uncertainty=sure), y, x)
+        for name, sure in (("without", False), ("with", True))
+    }
+
+
 def _update(metric, y, x):
     def update():
         metric.update_state(y, x)

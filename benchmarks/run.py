@@ -21,9 +21,11 @@ import tempfile
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
-from contenders import BACKEND, loss_cases, metric_case, modes
+from contenders import BACKEND, loss_cases, metric_case, modes, uncertainty_case
 from timing import interleaved, with_progress
 from training import epochs
+
+import keras_bce
 
 HERE = pathlib.Path(__file__).parent
 LARGE, MIDDLE, SMALL = (40_000, 100), (1000, 10), (32, 1)
@@ -102,6 +104,19 @@ def fit(pairs):
                     yield row(f"{what}, {name}, {predictions}", mode, functions, pairs)
 
 
+def uncertainty(pairs):
+    """An update of our metrics with `uncertainty=True`, relative to one without it."""
+    metrics = keras_bce.metrics
+    for shape in with_progress([LARGE, SMALL]):
+        for metric in (
+            metrics.BinaryCrossentropy,
+            metrics.NormalizedEntropy,
+            metrics.CalibrationRatio,
+        ):
+            functions = uncertainty_case(metric, shape)
+            yield row(f"{size(shape)}, {metric.__name__}", "update", functions, pairs)
+
+
 def sizes(pairs):
     """Loss and gradient from logits, from 10^3 to 10^8 predictions; `memory` is `y + x`."""
     for shape in with_progress([*SIZES, WIDE]):
@@ -143,7 +158,7 @@ def _output(command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-PARTS = {f.__name__: f for f in (speed, compiled, first, fit, sizes, memory, startup)}
+PARTS = {f.__name__: f for f in (speed, compiled, first, fit, uncertainty, sizes, memory, startup)}
 
 
 def shown(found):

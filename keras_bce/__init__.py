@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from keras_bce import losses, metrics
 from keras_bce.balance import balanced_pos_weight
 from keras_bce.checks import check_inputs
+from keras_bce.comparison import compare
 
 __version__ = "0.1.0"
 
@@ -13,6 +14,7 @@ __all__ = [
     "__version__",
     "balanced_pos_weight",
     "check_inputs",
+    "compare",
     "losses",
     "metrics",
     "plotting",

@@ -2,7 +2,7 @@
 
 import math
 import numbers
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -224,11 +224,17 @@ def label_names(values: Any) -> list[str] | None:
     """A list of different strings, or `None`."""
     if values is None:
         return None
-    names = [values] if isinstance(values, str) else list(values)
-    if not names or len({*names}) != len(names) or not all(isinstance(n, str) for n in names):
+    return different_names("label_names", [values] if isinstance(values, str) else values, "label")
+
+
+def different_names(name: str, values: Any, of: str) -> list[str]:
+    """A list of different strings, not empty; the error says what each of them names."""
+    is_list = isinstance(values, Iterable) and not isinstance(values, str)
+    names = list(values) if is_list else []
+    if not all(isinstance(each, str) for each in names) or not 0 < len(names) == len({*names}):
         raise ValueError(
-            "`label_names` must be a list of different strings, one per label. "
-            f"Received: label_names={values!r}."
+            f"`{name}` must be a list of different strings, one per {of}. "
+            f"Received: {name}={values!r}."
         )
     return names
 

@@ -158,7 +158,10 @@ def check_verbose(verbose: Any) -> None:
 
 
 class Progress(keras.callbacks.Callback):
-    """A progress bar, which also follows `predict`. With `verbose="auto"` it appears late."""
+    """A progress bar, which also follows `predict` and `evaluate`.
+
+    With `verbose="auto"` it appears late.
+    """
 
     def __init__(self, length: int | None, verbose: Verbose) -> None:
         super().__init__()
@@ -174,6 +177,8 @@ class Progress(keras.callbacks.Callback):
 
     def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
         self.update(batch + 1)
+
+    on_test_batch_end = on_predict_batch_end
 
     def __enter__(self) -> "Progress":
         return self

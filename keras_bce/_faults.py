@@ -89,6 +89,15 @@ def weight_fault(name: str, weight_shape: Any, shape: Any) -> str:
     )
 
 
+def slice_fault(slices_shape: Any, shape: Any) -> str:
+    """That the numbers of slices do not fit predictions of this shape."""
+    return (
+        "`slices` must have one number per sample (aligned with `y_pred` from the left, the batch "
+        f"first), or be a scalar. Received: slices.shape={tuple(slices_shape)}, "
+        f"y_pred.shape={tuple(shape)}."
+    )
+
+
 def _out_of_range(
     values: Array,
     left_out: Any,

@@ -6,6 +6,7 @@ With `p`, the probability of the label 1, and `q = 1 - p`, as a link states them
 - `FocalCrossentropy`: `(y * q + (1 - y) * p) ** gamma * Crossentropy`
 - `AsymmetricCrossentropy`, with `m = max(p - clip, 0)`:
   `-(pos_weight * y * q**gamma_pos * log(p) + (1 - y) * m**gamma_neg * log(1 - m))`
+- `SquaredError`: `(p - y) ** 2`
 
 A loss is a frozen dataclass of its numbers, and so it can be part of the key of a compiled
 computation; `losses` binds it to tensors. Its derivatives are written out, since automatic ones are
@@ -394,3 +395,25 @@ class AsymmetricCrossentropy(Pointwise):
             return link.p_slope, link.log_q_slope
         m_slope = link.p_slope * ops.cast(link.p > self.clip, link.p.dtype)
         return m_slope, -m_slope / backend.at_most(link.q + self.clip, 1.0)
+
+
+@dataclass(frozen=True)
+class SquaredError(Pointwise):
+    """`(p - y) ** 2`, the Brier score; it knows no `pos_weight`."""
+
+    @property
+    def value(self) -> Tensor:
+        return self._error**2
+
+    @property
+    def slope(self) -> Tensor:
+        return 2.0 * self._error * self.link.p_slope
+
+    @property
+    def label_slope(self) -> Tensor:
+        return -2.0 * self._error
+
+    @computed_once
+    def _error(self) -> Tensor:
+        """`p - y`, without cancellation where the label is 0 or 1."""
+        return self.negative * self.link.p - self.y * self.link.q

@@ -50,12 +50,14 @@ class Reading:
         axis: The axis of the labels.
         ignore_class: The label that stands for "missing", or `None`.
         averages_rows: Whether samples are averaged over their last axis as well.
+        slices: The number of slices that samples are divided into, or `None`.
     """
 
     link: Link
     axis: int = -1
     ignore_class: float | None = None
     averages_rows: bool = False
+    slices: int | None = None
 
 
 def prepare(

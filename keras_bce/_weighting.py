@@ -121,6 +121,12 @@ def weights_or_ones(batch: Batch) -> Tensor:
     return ones if batch.weights is None else ones * batch.weights
 
 
+def sum_over_labels(values: Tensor, reading: Reading) -> Tensor:
+    """One number for each sample, the sum of those of its predictions."""
+    sums = ops.sum(values, axis=reading.axis)
+    return ops.sum(sums, axis=-1) if reading.averages_rows else sums
+
+
 def probabilities(batch: Batch, reading: Reading) -> tuple[Tensor, Tensor]:
     """The probability that each prediction states, and the labels; NaN where impossible."""
     return reading.link.checked(batch.predictions).p, backend.within(batch.labels, LABEL_LIMITS)

@@ -1,7 +1,8 @@
 """Pictures of metrics and losses, drawn on matplotlib axes. Needs the extra `plot`."""
 
+import itertools
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from keras_bce._typing import Array, ArrayLike, Tensor
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["COLOURS", "DASHES", "loss_curves", "reliability_diagram"]
+__all__ = ["COLOURS", "DASHES", "intervals", "loss_curves", "reliability_diagram"]
 
 
 def __dir__() -> list[str]:
@@ -191,6 +192,78 @@ def loss_curves(
     ax.set(xlabel="prediction", ylabel="loss")
     ax.legend(frameon=False)
     return ax
+
+
+class _Sure(Protocol):
+    """What a picture needs of a metric that knows its standard error."""
+
+    def result(self) -> Any: ...
+
+    def interval(self) -> Any: ...
+
+
+#: A number and its bounds.
+Interval: TypeAlias = tuple[float, tuple[float, float]]
+
+
+def intervals(
+    results: "Mapping[str, _Sure | Interval] | _Sure", *, ax: "Axes | None" = None
+) -> "Axes":
+    """Draws numbers with their intervals, one row each: by model, or by slice.
+
+    Args:
+        results: A metric that has an `interval`: one row, or where its result is a dictionary (of
+            `metrics.Sliced`, or with `label_names`) one for each entry. Or a mapping of names to
+            such metrics, or to pairs `(value, (low, high))`; each name has a colour.
+        ax: The axes to draw on; by default those of a new figure.
+
+    Returns:
+        The axes. A row whose interval is not known (of less than two samples, say) is left empty.
+
+    Raises:
+        ValueError: if there is nothing to draw.
+
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> from keras_bce import metrics, plotting
+    >>> metric = metrics.BrierScore()
+    >>> metric.update_state([0, 1, 1], [0.1, 0.4, 0.9])
+    >>> ax = plotting.intervals({"model": metric, "other": (0.2, (0.1, 0.4))})
+    >>> [label.get_text() for label in ax.get_yticklabels()]
+    ['model', 'other']
+    """
+    groups = results if isinstance(results, Mapping) else {"": results}
+    rows = [
+        (name if not group else f"{group}, {name}" if name else group, value, bounds, colour)
+        for (group, given), colour in zip(groups.items(), itertools.cycle(COLOURS), strict=False)
+        for name, value, bounds in _numbers(given)
+    ]
+    if not rows:
+        raise ValueError(
+            "`results` must hold metrics or numbers to draw. Received: an empty mapping."
+        )
+    ax = _axes(ax)
+    names, values, bounds, colours = zip(*rows, strict=True)
+    y = np.arange(len(rows))
+    lows, highs = zip(*bounds, strict=True)
+    ax.hlines(y, lows, highs, colors=colours, linewidth=2)
+    known = np.where(np.isnan(lows), np.nan, values)
+    ax.scatter(known, y, s=40, c=colours, zorder=3)
+    ax.set_yticks(y, names)
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.grid(axis="x", color="0.9")
+    ax.set_axisbelow(True)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    ax.tick_params(axis="y", length=0)
+    return ax
+
+
+def _numbers(given: Any) -> list[tuple[str, float, tuple[float, float]]]:
+    """The names, the values and the bounds of a metric's results, or of a pair."""
+    value, bounds = given if isinstance(given, tuple) else (given.result(), given.interval())
+    if not isinstance(value, Mapping):
+        return [("", float(value), bounds)]
+    return [(name, float(value[name]), bounds[name]) for name in value]
 
 
 def _axes(ax: "Axes | None") -> "Axes":

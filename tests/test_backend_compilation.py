@@ -15,7 +15,7 @@ from support.differentiation import (
 )
 from support.instances import LOSSES, METRICS, batch, numbers
 
-from keras_bce import losses, metrics
+from keras_bce import losses
 from keras_bce._backend import backend
 
 Bce = losses.BinaryCrossentropy
@@ -171,8 +171,6 @@ def test_torch_compiles_every_loss_as_one_graph(kind, changes, from_logits):
 @only_on_torch
 @pytest.mark.parametrize(("cls", "arguments"), METRICS.values(), ids=METRICS)
 def test_torch_compiles_the_update_of_a_metric_as_one_graph(cls, arguments):
-    if cls is metrics.ExpectedCalibrationError:
-        pytest.skip("Keras's sums of segments are several graphs")
     arguments = arguments | {"dtype": "float32"}
     y, x = map(tensor, batch())
     fast, slow = cls(**arguments), cls(**arguments)

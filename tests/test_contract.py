@@ -4,21 +4,36 @@ import copy
 import inspect
 import json
 import pickle
+import re
 
 import keras
 import numpy as np
 import pytest
 from support.differentiation import compiled, tensor, tensors_are_unchecked, to_numpy
-from support.instances import FUNCTIONS, LOSSES, METRICS, batch, numbers
+from support.instances import (
+    FUNCTIONS,
+    GIVEN_MORE,
+    LOSSES,
+    METRICS,
+    batch,
+    fed,
+    given,
+    in_float32,
+    numbers,
+    plain,
+)
 
 import keras_bce
+from keras_bce import losses, metrics
 
+METRICS = METRICS | GIVEN_MORE
 ALL = {f"loss-{k}": v for k, v in LOSSES.items()} | {f"metric-{k}": v for k, v in METRICS.items()}
 
 
 def feed(metric, parts=1, start=0):
     for seed in range(start, start + parts):
-        metric.update_state(*batch(seed))
+        args, kwargs = given(metric, *batch(seed))
+        metric.update_state(*args, **kwargs)
     return metric
 
 
@@ -33,11 +48,14 @@ def test_every_argument_is_off_its_default(cls, arguments):
 @pytest.mark.parametrize(("cls", "arguments"), ALL.values(), ids=ALL)
 def test_config_comes_back_equal(cls, arguments):
     config = cls(**arguments).get_config()
-    assert {**config, **arguments} == config
+    assert {**config, **plain(arguments)} == config
     assert cls.from_config(json.loads(json.dumps(config))).get_config() == config
-    revived = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(cls()))
+    parameters = inspect.signature(cls).parameters.values()
+    needed = {p.name for p in parameters if p.default is p.empty}
+    default = cls(**{name: arguments[name] for name in needed})
+    revived = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(default))
     assert type(revived) is cls
-    assert revived.get_config() == cls().get_config()
+    assert revived.get_config() == default.get_config()
 
 
 @pytest.mark.parametrize(("cls", "arguments"), ALL.values(), ids=ALL)
@@ -117,7 +135,7 @@ def test_result_is_idempotent_and_reset_forgets(cls, arguments):
 
 @pytest.mark.parametrize(("cls", "arguments"), METRICS.values(), ids=METRICS)
 def test_merging_equals_a_single_pass(cls, arguments):
-    arguments = arguments | {"dtype": "float32"}
+    arguments = in_float32(arguments)
     single = numbers(feed(cls(**arguments), parts=4).result())
     workers = [feed(cls(**arguments), start=i) for i in range(4)]
     workers = pickle.loads(pickle.dumps(workers))
@@ -139,9 +157,15 @@ def test_copies_keep_the_state_and_live_on_their_own(cls, arguments):
 
 @pytest.mark.parametrize(("cls", "arguments"), METRICS.values(), ids=METRICS)
 def test_merging_different_arguments_is_an_error(cls, arguments):
-    other = cls(**(arguments | {"from_logits": False}))
-    with pytest.raises(ValueError, match="from_logits=False where this has True"):
-        cls(**arguments).merge_state([other])
+    other = {
+        metrics.MeanLoss: {"loss": losses.BinaryCrossentropy()},
+        metrics.LossDifference: {"loss": None, "from_logits": False},
+        metrics.Sliced: {"slice_names": ["first"]},
+    }.get(cls, {"from_logits": False})
+    name, value = next(iter(plain(other).items()))
+    had = plain(arguments)[name]
+    with pytest.raises(ValueError, match=re.escape(f"{name}={value!r} where this has {had!r}")):
+        cls(**arguments).merge_state([cls(**(arguments | other))])
     with pytest.raises(ValueError, match="Received: a Mean"):
         cls(**arguments).merge_state([keras.metrics.Mean()])
 
@@ -151,7 +175,8 @@ def test_the_stateless_trio_equals_the_stateful(cls, arguments):
     metric = cls(**arguments)
     state = metric.stateless_reset_state()
     for seed in range(2):
-        state = metric.stateless_update_state(state, *map(tensor, batch(seed)))
+        args, kwargs = given(metric, *map(tensor, batch(seed)))
+        state = metric.stateless_update_state(state, *args, **kwargs)
     stateless = numbers(metric.stateless_result(state))
     np.testing.assert_equal(numbers(metric.result()), numbers(cls(**arguments).result()))
     assert stateless == pytest.approx(numbers(feed(metric, parts=2).result()), rel=1e-6)
@@ -159,13 +184,13 @@ def test_the_stateless_trio_equals_the_stateful(cls, arguments):
 
 @pytest.mark.parametrize(("cls", "arguments"), METRICS.values(), ids=METRICS)
 def test_missing_labels_masks_and_zero_weights_are_three_ways_to_leave_out(cls, arguments):
-    arguments = arguments | {"dtype": "float32"}
+    arguments = in_float32(arguments)
     y, x = batch()
     out = np.arange(16) % 3 == 0
-    kept = numbers(cls(**arguments)(y[~out], x[~out]))
+    kept = fed(cls(**arguments), y[~out], x[~out])
     ruined = np.where(out[:, None], np.nan, x).astype("float32")
-    weighted = numbers(cls(**arguments)(y, ruined, np.where(out, 0.0, 1.0)))
-    missing = numbers(cls(**arguments)(np.where(out[:, None], -1, y), ruined))
+    weighted = fed(cls(**arguments), y, ruined, np.where(out, 0.0, 1.0))
+    missing = fed(cls(**arguments), np.where(out[:, None], -1, y), ruined)
     assert weighted == pytest.approx(kept, rel=1e-6)
     assert missing == pytest.approx(kept, rel=1e-6)
 
@@ -175,7 +200,7 @@ def test_missing_labels_masks_and_zero_weights_are_three_ways_to_leave_out(cls, 
 def test_an_impossible_label_in_a_tensor_makes_the_metric_nan(cls, arguments):
     y, x = batch()
     y[2, 1] = 2.0
-    assert np.isnan(list(numbers(cls(**arguments)(tensor(y), tensor(x))).values())).any()
+    assert np.isnan(list(fed(cls(**arguments), tensor(y), tensor(x)).values())).any()
 
 
 @pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])

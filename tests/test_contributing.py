@@ -23,6 +23,8 @@ from support.differentiation import (
 )
 from support.instances import batch, numbers
 
+from keras_bce import metrics
+
 ROOT = Path(__file__).parents[1]
 
 pytestmark = pytest.mark.skipif(
@@ -45,19 +47,18 @@ def recipe(title):
 @pytest.mark.parametrize("mode", ["eager", "compiled"])
 @pytest.mark.parametrize("from_logits", [False, True], ids=["probabilities", "logits"])
 def test_a_new_loss_has_values_and_derivatives(from_logits, mode):
-    loss = recipe("A new loss")["SquaredProbabilityError"](from_logits, reduction="sum")
+    loss = recipe("A new loss")["AbsoluteProbabilityError"](from_logits, reduction="sum")
     y, x = batch(from_logits=from_logits)
     p = 1 / (1 + np.exp(-x)) if from_logits else x
     p_slope = p * (1 - p) if from_logits else 1.0
     call = compiled(loss) if mode == "compiled" else loss
     labels = y.shape[1]
     value = float(to_numpy(call(tensor(y), tensor(x))))
-    assert value == pytest.approx(((p - y) ** 2).mean(-1).sum(), rel=1e-6)
+    assert value == pytest.approx(abs(p - y).mean(-1).sum(), rel=1e-6)
     label_slope, prediction_slope = gradient(call, tensor(y), tensor(x))
-    # `p - y` cancels where p rounds to 1.
-    tolerances = {"rtol": 1e-5, "atol": 1e-7}
-    np.testing.assert_allclose(prediction_slope, 2 * (p - y) * p_slope / labels, **tolerances)
-    np.testing.assert_allclose(label_slope, 2 * (y - p) / labels, **tolerances)
+    sign = np.sign(p - y)
+    np.testing.assert_allclose(prediction_slope, sign * p_slope / labels, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(label_slope, -sign / labels, rtol=1e-6)
 
     if mode == "compiled":
         needs_second_derivatives_when_compiled()
@@ -67,17 +68,17 @@ def test_a_new_loss_has_values_and_derivatives(from_logits, mode):
 
     (second,) = gradient(first, tensor(x))
     p_second = p_slope * (1 - 2 * p) if from_logits else 0.0
-    expected = 2 * (p_slope**2 + (p - y) * p_second) / labels
+    expected = sign * p_second / labels
     np.testing.assert_allclose(second, expected, rtol=1e-4, atol=1e-7)
 
 
 def test_a_new_loss_leaves_out_what_is_missing_and_weighs_samples():
     names = recipe("A new loss")
     arguments = names["Arguments"](True, ignore_class=-1, label_smoothing=0.5)
-    formula = names["SquaredError"](smoothing=0.5)
-    loss = names["PointwiseLoss"](formula, arguments, "sum", "squared", None)
+    formula = names["AbsoluteError"](smoothing=0.5)
+    loss = names["PointwiseLoss"](formula, arguments, "sum", "absolute", None)
     value = loss(tensor([[1.0, -1.0], [0.0, 1.0]]), tensor([[0.0, 5.0], [0.0, 0.0]]), [2.0, 0.0])
-    assert float(to_numpy(value)) == 2 * (0.5 - 0.75) ** 2
+    assert float(to_numpy(value)) == 2 * (0.75 - 0.5)
 
 
 @pytest.mark.parametrize("mode", ["eager", "compiled"])
@@ -102,6 +103,14 @@ def test_a_new_metric_is_updated_and_merged(mode):
     rows = np.broadcast_to(weights[:, None], y.shape)
     expected = np.average(y[present], weights=rows[present])
     assert numbers(metric.result())["result"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_a_new_metric_has_slices():
+    y, x = batch(from_logits=False)
+    sliced = metrics.Sliced(recipe("A new metric")["MeanLabel"](), ["even", "odd"])
+    sliced.update_state(y, x, slices=np.arange(len(y)) % 2)
+    expected = {"even": y[::2].mean(), "odd": y[1::2].mean()}
+    assert numbers(sliced.result()) == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_new_backend_needs_a_module_and_a_branch(tmp_path):

@@ -17,6 +17,11 @@ def call(*arguments, **settings):
     return lambda: Bce(**settings)(*arguments)
 
 
+def sliced(slices):
+    metric = metrics.Sliced(metrics.BrierScore(), ["a", "b"])
+    metric.update_state([0, 1], [0.5, 0.5], slices=slices)
+
+
 #: Every message: what brings it about, and what it must say, values included.
 ERRORS = {
     "label_smoothing": (
@@ -215,6 +220,91 @@ ERRORS = {
         "`y_true` must hold positives of every label: without any, no weight balances it. "
         "Received: no positives in column 0 of y_true, shape (2, 2). Leave such a label out, or "
         "set its weight by hand.",
+    ),
+    "level of 1": (
+        lambda: metrics.BrierScore().interval(1.0),
+        "`level` must be a number in (0, 1). Received: level=1.0.",
+    ),
+    "level of 0": (
+        lambda: metrics.Sliced(metrics.BrierScore(), ["a"]).interval(level=0),
+        "`level` must be a number in (0, 1). Received: level=0.",
+    ),
+    "no uncertainty": (
+        lambda: metrics.NormalizedEntropy().standard_error(),
+        "A standard error needs sums that this metric was made without. Received: "
+        "uncertainty=False. Make it with `NormalizedEntropy(uncertainty=True)`.",
+    ),
+    "a loss of Keras": (
+        lambda: metrics.MeanLoss("mse"),
+        "`loss` must be a loss of keras_bce, an object whose formula is known. Received: "
+        "loss='mse'. Pass one such as `keras_bce.losses.BinaryFocalCrossentropy()`.",
+    ),
+    "a loss with a call of its own": (
+        lambda: metrics.LossDifference(type("Own", (Bce,), {"call": lambda *_: 0.0})()),
+        "`loss` must be a loss of keras_bce, an object whose formula is known. Received: "
+        "loss=a Own with a `call` of its own. Pass one such as "
+        "`keras_bce.losses.BinaryFocalCrossentropy()`.",
+    ),
+    "from_logits beside a loss": (
+        lambda: metrics.LossDifference(Bce(), from_logits=True),
+        "`from_logits` belongs to the loss, if there is one. Received: from_logits=True beside a "
+        "loss with from_logits=False. Set it there.",
+    ),
+    "no pair": (
+        lambda: metrics.LossDifference().update_state([0, 1], ([0.5, 0.5],)),
+        "`y_pred` must be a pair of predictions, those of the two models. Received: a tuple of 1. "
+        "Pass `(y_pred_a, y_pred_b)`.",
+    ),
+    "a metric that has no sums": (
+        lambda: metrics.Sliced("auc", ["a"]),
+        "`metric` must be a metric of keras_bce whose state is sums: not `FromLogits`, `Sliced`, "
+        "or one of Keras. Received: metric='auc'. Pass one such as "
+        "`keras_bce.metrics.BinaryCrossentropy()`.",
+    ),
+    "slice_names": (
+        lambda: metrics.Sliced(metrics.BrierScore(), []),
+        "`slice_names` must be a list of different strings, one per slice. Received: "
+        "slice_names=[].",
+    ),
+    "slice_names that are one": (
+        lambda: metrics.Sliced(metrics.BrierScore(), "north"),
+        "`slice_names` must be a list of different strings, one per slice. Received: "
+        "slice_names='north'.",
+    ),
+    "no slices": (
+        lambda: sliced(None),
+        "`slices` must be given, the number of each sample's slice. Received: slices=None. `fit` "
+        "and `evaluate` do not give them: update the metric in a loop of your own.",
+    ),
+    "slices that are floats": (
+        lambda: sliced([0.0, 1.0]),
+        "`slices` must hold integers, the numbers of slices. Received: slices of dtype float64. "
+        "Cast them.",
+    ),
+    "slices that are bools": (
+        lambda: sliced([True, False]),
+        "`slices` must hold integers, the numbers of slices. Received: slices of dtype bool. Cast "
+        "them.",
+    ),
+    "slices of floats in a tensor": (
+        lambda: sliced(tensor([0.0, 1.0])),
+        "`slices` must hold integers, the numbers of slices. Received: slices of dtype float32. "
+        "Cast them.",
+    ),
+    "slices out of range": (
+        lambda: sliced([0, -1]),
+        "`slices` must hold numbers from 0 to 1, as many as there are `slice_names`. Received: 1 "
+        "of 2 outside, the first at slices[1]=-1.",
+    ),
+    "slices of another length": (
+        lambda: sliced([0, 1, 0]),
+        "`slices` must have one number per sample (aligned with `y_pred` from the left, the batch "
+        "first), or be a scalar. Received: slices.shape=(3,), y_pred.shape=(2, 1).",
+    ),
+    "slices of another rank": (
+        lambda: sliced(np.zeros((2, 2), int)),
+        "`slices` must have one number per sample (aligned with `y_pred` from the left, the batch "
+        "first), or be a scalar. Received: slices.shape=(2, 2), y_pred.shape=(2, 1).",
     ),
     "merging": (
         lambda: metrics.NormalizedEntropy().merge_state(

@@ -149,3 +149,31 @@ def test_loss_curves_show_each_loss():
     np.testing.assert_allclose(ax.lines[1].get_ydata(), -((1 - p) ** 2) * np.log(p), rtol=1e-6)
     assert ax.lines[0].get_linestyle() != ax.lines[1].get_linestyle()
     assert [text.get_text() for text in ax.get_legend().get_texts()] == list(curves)
+
+
+def test_intervals_show_each_slice_and_each_model(plt):
+    sliced = metrics.Sliced(metrics.BrierScore(), ["north", "south", "empty"])
+    p = np.array([0.1, 0.4, 0.9, 0.3, 0.6, 0.8])
+    sliced.update_state([0, 1, 1, 0, 1, 0], p, slices=[0, 0, 0, 1, 1, 1])
+    ax = plotting.intervals({"old": sliced, "new": sliced.of("south"), "told": (0.5, (0.4, 0.7))})
+    names = ["old, north", "old, south", "old, empty", "new", "told"]
+    assert [label.get_text() for label in ax.get_yticklabels()] == names
+    lines, points = ax.collections
+    low, high = sliced.interval()["north"]
+    np.testing.assert_allclose(lines.get_segments()[0], [[low, 0], [high, 0]])
+    np.testing.assert_allclose(lines.get_segments()[-1], [[0.4, 4], [0.7, 4]])
+    result = sliced.result()
+    expected = [float(result["north"]), float(result["south"]), np.nan, float(result["south"]), 0.5]
+    offsets = np.ma.filled(points.get_offsets(), np.nan)
+    np.testing.assert_allclose(offsets[:, 0], expected, rtol=1e-6)
+    assert len({tuple(colour) for colour in points.get_facecolors()}) == 3
+    # The first row is on top.
+    assert ax.get_ylim()[0] > ax.get_ylim()[1]
+    _, drawn = plt.subplots()
+    assert plotting.intervals(sliced, ax=drawn) is drawn
+    assert [label.get_text() for label in drawn.get_yticklabels()] == sliced.slice_names
+
+
+def test_intervals_need_something_to_draw():
+    with pytest.raises(ValueError, match="Received: an empty mapping"):
+        plotting.intervals({})

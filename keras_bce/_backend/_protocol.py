@@ -106,7 +106,10 @@ class Backend(Protocol):
         """`x` in this dtype, with 0.0 in the place of -0.0, and the derivative of `x`."""
 
     def exact_sum(self, values: Tensor, axis: Axis = None, /) -> Any:
-        """A sum with more digits than float32 has, for `add_exactly`."""
+        """A sum with more digits than float32 has, for `add_exactly`; also of an exact product."""
+
+    def exact_product(self, a: Tensor, b: Tensor, /) -> Any:
+        """`a * b` without rounding, for `exact_sum` and `exact_segment_sums`."""
 
     def exact_segment_sum(self, values: Tensor, segments: Tensor, count: int, /) -> Any:
         """The exact sum of each of `count` segments, for `add_exactly`.
@@ -114,6 +117,18 @@ class Backend(Protocol):
         Args:
             values: Of rank 1.
             segments: int32, of the same shape: the segment of each value, from 0 on.
+        """
+
+    def exact_segment_sums(self, columns: list[Any], segments: Tensor, count: int, /) -> Any:
+        """The sum of each column over each of `count` segments, column by column.
+
+        As exact as `exact_sum`, where `exact_segment_sum` is fast and may round sums of some
+        thousand values.
+
+        Args:
+            columns: Tensors of rank 1 or 2, or exact products of such, with a row for each of the
+                segments.
+            segments: int32, of rank 1: the segment of each row, from 0 on.
         """
 
     def add_exactly(self, state: Tensor, added: list[Any], /) -> Tensor:

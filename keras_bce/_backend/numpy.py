@@ -141,8 +141,17 @@ def exact_sum(values: Tensor, axis: Axis = None) -> Tensor:
     return np.sum(values, axis, dtype="float64")
 
 
+def exact_product(a: Tensor, b: Tensor) -> Tensor:
+    return np.multiply(a, b, dtype="float64")
+
+
 def exact_segment_sum(values: Tensor, segments: Tensor, count: int) -> Tensor:
     return np.bincount(segments, values, count)
+
+
+def exact_segment_sums(columns: list[Tensor], segments: Tensor, count: int) -> Tensor:
+    rows = np.column_stack(columns)
+    return np.concatenate([np.bincount(segments, column, count) for column in rows.T])
 
 
 def add_exactly(state: Tensor, added: list[Any]) -> Tensor:

@@ -132,12 +132,23 @@ def exact_sum(values: Tensor, axis: Axis = None) -> Tensor:
     return tf.reduce_sum(tf.cast(values, tf.float64), axis)
 
 
+def exact_product(a: Tensor, b: Tensor) -> Tensor:
+    return tf.cast(a, tf.float64) * tf.cast(b, tf.float64)
+
+
 def exact_segment_sum(values: Tensor, segments: Tensor, count: int) -> Tensor:
     values = tf.cast(values, tf.float64)
     if _in_xla() or _has_gpu():
         return tf.math.unsorted_segment_sum(values, segments, count)
     # On CPUs nine times as fast.
     return tf.raw_ops.Bincount(arr=segments, size=count, weights=values)
+
+
+def exact_segment_sums(columns: list[Tensor], segments: Tensor, count: int) -> Tensor:
+    exact = [tf.cast(column, tf.float64) for column in columns]
+    rows = [tf.expand_dims(x, 1) if len(x.shape) == 1 else x for x in exact]
+    sums = tf.math.unsorted_segment_sum(tf.concat(rows, 1), segments, count)
+    return tf.reshape(tf.transpose(sums), [-1])
 
 
 def add_exactly(state: Tensor, added: list[Any]) -> Tensor:

@@ -163,9 +163,19 @@ def exact_sum(values: Tensor, axis: Axis = None) -> Tensor:
     return values.sum(axis, dtype=torch.float64)
 
 
+def exact_product(a: Tensor, b: Tensor) -> Tensor:
+    return a.double() * b
+
+
 def exact_segment_sum(values: Tensor, segments: Tensor, count: int) -> Tensor:
     total = torch.zeros(count, dtype=torch.float64, device=values.device)
     return total.scatter_add_(0, segments.long(), values.double())
+
+
+def exact_segment_sums(columns: list[Tensor], segments: Tensor, count: int) -> Tensor:
+    rows = torch.column_stack([column.double() for column in columns])
+    sums = rows.new_zeros(count, rows.shape[1]).index_add_(0, segments, rows)
+    return sums.T.reshape(-1)
 
 
 def add_exactly(state: Tensor, added: list[Any]) -> Tensor:
@@ -354,7 +364,7 @@ class _Differentiable(torch.autograd.Function):
         ctx.save_for_forward(y, prediction, pos_weight, value, slope)
 
     @staticmethod
-    def backward(ctx: Any, upstream: Tensor, *_: Any) -> Any:
+    def backward(ctx: Any, upstream: Tensor, *of_slope: Any) -> Any:
         y, prediction, pos_weight, value, kept_slope = ctx.saved_tensors
         axis = ctx.axis
         upstream = _each(upstream + _nan_where_nan(value), prediction, axis)

@@ -5,17 +5,24 @@ merged.
 """
 
 from keras_bce.metrics.calibration import CalibrationRatio, ExpectedCalibrationError
+from keras_bce.metrics.comparison import LossDifference
 from keras_bce.metrics.crossentropy import BinaryCrossentropy, NormalizedEntropy
 from keras_bce.metrics.curve import CalibrationCurve
 from keras_bce.metrics.from_logits import FromLogits
+from keras_bce.metrics.mean_loss import BrierScore, MeanLoss
+from keras_bce.metrics.slices import Sliced
 
 __all__ = [
     "BinaryCrossentropy",
+    "BrierScore",
     "CalibrationCurve",
     "CalibrationRatio",
     "ExpectedCalibrationError",
     "FromLogits",
+    "LossDifference",
+    "MeanLoss",
     "NormalizedEntropy",
+    "Sliced",
 ]
 
 for _name in __all__:

@@ -1,15 +1,13 @@
-"""The sums over bins of predictions that a calibration error is made of."""
-
-from typing import Any
+"""The columns, over bins of predictions, that a calibration error is made of."""
 
 from keras import ops
 
-from keras_bce._backend import backend
+from keras_bce._sums import Binned, Column
 from keras_bce._typing import Tensor
 
 
-def bin_sums(bins: Tensor, num_bins: int, weights: Tensor, p: Tensor, labels: Tensor) -> list[Any]:
-    """Of each bin: the sum of weights, of weighted probabilities, and of weighted gaps.
+def binned(bins: Tensor, num_bins: int, weights: Tensor, p: Tensor, labels: Tensor) -> list[Column]:
+    """Weights, weighted probabilities and weighted gaps, with a sum of each for every bin.
 
     Gaps, `p - y`, rather than labels: the difference of two long sums would lose its digits.
 
@@ -17,8 +15,6 @@ def bin_sums(bins: Tensor, num_bins: int, weights: Tensor, p: Tensor, labels: Te
         bins: The bin of each prediction, int32. A NaN has no bin; its product with any weight
             makes the one it falls into NaN.
     """
-    bins = ops.reshape(ops.clip(bins, 0, num_bins - 1), (-1,))
+    bins = ops.clip(bins, 0, num_bins - 1)
     columns = (weights, weights * p, weights * (p - labels))
-    return [
-        backend.exact_segment_sum(ops.reshape(column, (-1,)), bins, num_bins) for column in columns
-    ]
+    return [Binned(column, bins, num_bins) for column in columns]

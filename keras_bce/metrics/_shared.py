@@ -8,8 +8,8 @@ import numpy as np
 from keras import ops
 
 from keras_bce._arguments import Arguments, ShowsReading
-from keras_bce._prepare import Batch, Reading, cast, computing_dtype, prepare, result_dtype
-from keras_bce._sums import ExactSums
+from keras_bce._prepare import cast, computing_dtype, prepare, result_dtype
+from keras_bce._sums import ExactSums, Given
 from keras_bce._typing import ArrayLike, Tensor
 
 register = keras.saving.register_keras_serializable(package="keras_bce.metrics")
@@ -34,8 +34,8 @@ class PortableMetric(keras.metrics.Metric):
 class SumsMetric(ShowsReading, PortableMetric):
     """A metric whose state is a vector of exact sums: prepare -> exclude -> measure -> add.
 
-    Subclasses say how many sums there are, what a batch adds to them (`_updated`), and what the
-    result is.
+    Subclasses say how many sums there are, what a batch adds to them (`_updated`), and what
+    result they have (`_result`). `Sliced` asks them the same for the sums of each slice.
     """
 
     def __init__(self, name: str, dtype: Any, arguments: Arguments, size: int) -> None:
@@ -47,12 +47,27 @@ class SumsMetric(ShowsReading, PortableMetric):
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> None:
         """Adds a batch; the arguments are those of a call of `losses.BinaryCrossentropy`."""
-        batch, reading = prepare(self._arguments, y_true, y_pred, sample_weight, dtype=self.dtype)
-        sums = self._sums.variable
-        sums.assign(self._updated(sums.value, batch, reading))
+        self._add(y_true, y_pred, sample_weight)
 
-    def _updated(self, state: Tensor, batch: Batch, reading: Reading) -> Tensor:
+    def result(self) -> Any:
+        """The result so far."""
+        return self._result(self._sums.values())
+
+    def _add(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
+        batch, reading = self._prepared(y_true, y_pred, sample_weight)
+        sums = self._sums.variable
+        sums.assign(self._updated(Given(sums.value, batch), reading))
+
+    def _prepared(self, y_true: Any, y_pred: Any, sample_weight: Any) -> tuple[Any, Any]:
+        """A batch, and the reading of it."""
+        return prepare(self._arguments, y_true, y_pred, sample_weight, dtype=self.dtype)
+
+    def _updated(self, given: Given, reading: Any) -> Tensor:
         """The state with what the batch adds to it."""
+        raise NotImplementedError
+
+    def _result(self, sums: Tensor) -> Any:
+        """The result of sums, of which there are as many as `size` says."""
         raise NotImplementedError
 
     def _cast(self, value: Tensor) -> Tensor:

@@ -9,15 +9,18 @@ from keras_bce import _arguments
 from keras_bce._backend import backend
 from keras_bce._pointwise import Crossentropy, Pointwise
 from keras_bce._prepare import Batch, Reading
-from keras_bce._sums import adds
+from keras_bce._sums import Column, Given, adds
 from keras_bce._typing import Array, Tensor
-from keras_bce._weighting import per_element, probabilities, sample_count, weights_or_ones
+from keras_bce._weighting import per_element, probabilities, sum_over_labels, weights_or_ones
 from keras_bce.metrics import _reliability
-from keras_bce.metrics._bins import bin_sums
+from keras_bce.metrics._bins import binned
 from keras_bce.metrics._shared import ProbabilityMetric, register
 from keras_bce.metrics._smooth import smooth_error
 
 __all__ = ["CalibrationCurve"]
+
+#: How many sums over all predictions there are, before those of the fine bins.
+_TOTALS = 4
 
 #: Logits beyond it share a bin: probabilities below 1.1e-7.
 _LARGEST_LOGIT = 16.0
@@ -72,20 +75,22 @@ class CalibrationCurve(ProbabilityMetric):
         ignore_class: float | None = None,
     ) -> None:
         self.num_bins = _arguments.num_bins(num_bins)
-        super().__init__(name, dtype, from_logits, ignore_class, size=3 * self.num_bins + 4)
+        super().__init__(name, dtype, from_logits, ignore_class, size=_TOTALS + 3 * self.num_bins)
         self._direction = "down"
 
-    def _updated(self, state: Tensor, batch: Batch, reading: Reading) -> Tensor:
-        return _add_fine_bins((state, batch), Crossentropy(), reading, self.num_bins)
+    def _updated(self, given: Given, reading: Reading) -> Tensor:
+        return _add_fine_bins(given, Crossentropy(), reading, self.num_bins)
 
     def result(self) -> Tensor:
         """The smooth calibration error so far; 0.0 if nothing was seen.
 
         A fixed point below 1/2048 is not looked for: the result is then `e(1/2048)`.
         """
-        sums, num_bins = self._sums.values(), self.num_bins
-        columns = tuple(sums[i * num_bins : (i + 1) * num_bins] for i in range(3))
-        return self._cast(smooth_error(columns, Crossentropy()))
+        return super().result()
+
+    def _result(self, sums: Tensor) -> Tensor:
+        columns = ops.reshape(sums[_TOTALS:], (3, self.num_bins))
+        return self._cast(smooth_error(tuple(ops.unstack(columns, 3)), Crossentropy()))
 
     def error(
         self, num_bins: int = 15, binning: str = "uniform", norm: int = 1, debiased: bool = False
@@ -221,14 +226,14 @@ class CalibrationCurve(ProbabilityMetric):
 
         `None` if nothing was seen, or something impossible.
         """
-        state = self._sums.state.astype("float64").sum(0)
-        weight, predicted, gap = state[:-4].reshape(3, -1)
+        sums = self._sums.totals
+        weight, predicted, gap = sums[_TOTALS:].reshape(3, -1)
         filled = weight > 0
-        if not filled.any() or np.isnan(state).any():
+        if not filled.any() or np.isnan(sums).any():
             return None
         # By rounding, or with labels beyond [0, 1], the mean label may leave [0, 1].
         actual = np.clip(predicted - gap, 0.0, weight)
-        log_loss, brier, label_variance, squared_weight = state[-4:] / weight.sum()
+        log_loss, brier, label_variance, squared_weight = sums[:_TOTALS] / weight.sum()
         return _reliability.Bins(weight[filled], predicted[filled], actual[filled]), {
             "log_loss": log_loss,
             "brier": brier,
@@ -245,30 +250,23 @@ _BINNINGS = ("uniform", "quantile")
 _PARTS = ("score", "uncertainty", "discrimination", "miscalibration")
 
 
-def _fine_bins(batch: Batch, loss: Pointwise, reading: Reading, num_bins: int) -> list[Any]:
-    """The sums of each fine bin, and over all predictions those of the log loss, the squared
-    error, the variance of soft labels, and squared weights, all but the last by weight.
+def _fine_bins(batch: Batch, loss: Pointwise, reading: Reading, num_bins: int) -> list[Column]:
+    """Of each sample the log loss, the squared error, the variance of soft labels, and squared
+    weights, all but the last by weight; then what each prediction adds to its fine bin.
     """
     p, labels = probabilities(batch, reading)
     weights = weights_or_ones(batch)
     logit = reading.link.checked(batch.predictions).logit
     logit = backend.at_least(backend.at_most(logit, _LARGEST_LOGIT), -_LARGEST_LOGIT)
     place = 0.5 * p + (0.25 / _LARGEST_LOGIT) * logit + 0.25
-    squares: Any = sample_count(p)  # Of weights that are all 1.
-    if batch.weights is not None:
-        squares = _total(ops.square(weights))
-    return [
-        *bin_sums(ops.cast(place * num_bins, "int32"), num_bins, weights, p, labels),
-        _total(per_element(batch, loss, reading)),
-        _total(weights * ops.square(p - labels)),
-        _total(weights * labels * (1.0 - labels)),
-        squares,
-    ]
-
-
-def _total(values: Tensor) -> Any:
-    """The sum of all values, exactly from row to row, as in a mean over samples."""
-    return backend.exact_sum(ops.sum(values, -1))
+    by_prediction = (
+        per_element(batch, loss, reading),
+        weights * ops.square(p - labels),
+        weights * labels * (1.0 - labels),
+        ops.square(weights),
+    )
+    totals = [sum_over_labels(values, reading) for values in by_prediction]
+    return [*totals, *binned(ops.cast(place * num_bins, "int32"), num_bins, weights, p, labels)]
 
 
 _add_fine_bins = adds(_fine_bins)

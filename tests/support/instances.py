@@ -1,5 +1,6 @@
 """One list of losses and metrics, each with every argument off its default, for contract tests."""
 
+import keras
 import numpy as np
 
 import keras_bce
@@ -28,15 +29,44 @@ LOSSES = {
     ),
 }
 _FEW = {"name": "named", "dtype": "float16", "from_logits": True, "ignore_class": -1.0}
+_SURE = {"uncertainty": True}
+_FOCAL = SHARED | {"gamma": 1.5, "name": "focal"}
 METRICS = {
     "bce": (
         metrics.BinaryCrossentropy,
-        SHARED | {"axis": 1, "name": "named", "dtype": "float16", "label_names": ["a", "b", "c"]},
+        SHARED
+        | {"axis": 1, "name": "named", "dtype": "float16", "label_names": ["a", "b", "c"]}
+        | _SURE,
     ),
-    "normalized_entropy": (metrics.NormalizedEntropy, _FEW),
-    "calibration_ratio": (metrics.CalibrationRatio, _FEW),
+    "normalized_entropy": (metrics.NormalizedEntropy, _FEW | _SURE),
+    "calibration_ratio": (metrics.CalibrationRatio, _FEW | _SURE),
     "calibration_curve": (metrics.CalibrationCurve, _FEW | {"num_bins": 64}),
     "calibration_error": (metrics.ExpectedCalibrationError, _FEW | {"num_bins": 7}),
+    "mean_loss": (
+        metrics.MeanLoss,
+        {"loss": losses.BinaryFocalCrossentropy(**_FOCAL), "name": "mean", "dtype": "float16"},
+    ),
+    "brier_score": (metrics.BrierScore, _FEW),
+}
+#: Those that `compile` does not take, since they are given more.
+GIVEN_MORE = {
+    "loss_difference": (
+        metrics.LossDifference,
+        {
+            "loss": losses.BinaryFocalCrossentropy(**_FOCAL),
+            "name": "named",
+            "dtype": "float16",
+            "from_logits": True,
+        },
+    ),
+    "sliced": (
+        metrics.Sliced,
+        {
+            "metric": metrics.BinaryCrossentropy(**SHARED, **_SURE),
+            "slice_names": ["first", "second"],
+            "name": "named",
+        },
+    ),
 }
 FUNCTIONS = {
     "bce": keras_bce.losses.binary_crossentropy,
@@ -60,6 +90,36 @@ def weighted_batch(samples=500, labels=2, from_logits=True):
     p = 1 / (1 + np.exp(-x.astype("float64")))
     weights = np.random.default_rng(1).integers(0, 4, samples).astype("float64")
     return y, (x if from_logits else p.astype("float32")), p, weights
+
+
+def given(metric, y, x, *weights):
+    """What a metric is updated with, as arguments by position and by name."""
+    of_one = metric.metric if isinstance(metric, metrics.Sliced) else metric
+    if isinstance(of_one, metrics.LossDifference):
+        x = (x, 0.9 * x)
+    if of_one is metric:
+        return (y, x, *weights), {}
+    slices = (to_numpy(y)[:, 1] == 1).astype("int32")
+    return (y, x, *weights), {"slices": slices}
+
+
+def fed(metric, *values):
+    """A metric's result after an update, as a dictionary of floats."""
+    args, kwargs = given(metric, *values)
+    return numbers(metric(*args, **kwargs))
+
+
+def in_float32(arguments):
+    """The arguments, without a dtype of the result."""
+    return {name: value for name, value in arguments.items() if name != "dtype"}
+
+
+def plain(arguments):
+    """The arguments, objects as their configuration."""
+    return {
+        name: keras.saving.serialize_keras_object(value) if hasattr(value, "get_config") else value
+        for name, value in arguments.items()
+    }
 
 
 def numbers(result):
