@@ -42,7 +42,7 @@ def _numbers(loss: Any) -> dict[str, Any]:
 from_host: Callable[[Any], Tensor] = ops.convert_to_tensor
 
 
-def as_is(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def as_is(function: Callable[..., Any]) -> Callable[..., Any]:
     """Returns the function: there is nothing to compile."""
     return function
 

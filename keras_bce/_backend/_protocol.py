@@ -102,6 +102,9 @@ class Backend(Protocol):
     def compiled_update(self, function: Callable[..., Tensor], /) -> Callable[..., Tensor]:
         """Like `compiled`, for a function that is never differentiated."""
 
+    def compiled_result(self, function: Callable[[Tensor], Any], /) -> Callable[[Tensor], Any]:
+        """Like `compiled`, for what makes a metric's result of its state."""
+
     def result(self, x: Tensor, dtype: str, /) -> Tensor:
         """`x` in this dtype, with 0.0 in the place of -0.0, and the derivative of `x`."""
 

@@ -139,6 +139,9 @@ def compiled_update(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return call
 
 
+compiled_result = jax.jit
+
+
 def has_float64() -> bool:
     return jax.config.jax_enable_x64
 

@@ -13,6 +13,7 @@ from keras_bce._backend import _common
 from keras_bce._backend._protocol import Axis, Limits
 from keras_bce._typing import Tensor
 
+compiled_result = _common.as_is
 infers_shapes = _common.never_infers_shapes
 from_host = _common.from_host
 

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from keras_bce._arguments import Arguments, ShowsReading
+from keras_bce._backend import backend
 from keras_bce._prepare import cast, computing_dtype, prepare, result_dtype
 from keras_bce._sums import ExactSums, Given
 from keras_bce._typing import ArrayLike, Tensor
@@ -42,6 +43,9 @@ class SumsMetric(ShowsReading, PortableMetric):
         super().__init__(name=name, dtype=dtype)
         self._arguments = arguments
         self._sums = ExactSums(self, size, computing_dtype(self.dtype))
+        self._result_of_state = backend.compiled_result(
+            lambda state: self._result(backend.sums(state))
+        )
 
     def update_state(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
@@ -51,7 +55,7 @@ class SumsMetric(ShowsReading, PortableMetric):
 
     def result(self) -> Any:
         """The result so far."""
-        return self._result(self._sums.values())
+        return self._result_of_state(self._sums.variable.value)
 
     def _add(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
         batch, reading = self._prepared(y_true, y_pred, sample_weight)
