@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 from support.differentiation import compiled, tensor, tensors_are_unchecked, to_numpy
 from support.instances import (
+    FOCAL,
     FUNCTIONS,
-    GIVEN_MORE,
     LOSSES,
     METRICS,
+    SHARED,
+    SURE,
     batch,
     fed,
     given,
@@ -26,6 +28,26 @@ from support.instances import (
 import keras_bce
 from keras_bce import losses, metrics
 
+#: Those that `compile` does not take, since they are given more.
+GIVEN_MORE = {
+    "loss_difference": (
+        metrics.LossDifference,
+        {
+            "loss": losses.BinaryFocalCrossentropy(**FOCAL),
+            "name": "named",
+            "dtype": "float16",
+            "from_logits": True,
+        },
+    ),
+    "sliced": (
+        metrics.Sliced,
+        {
+            "metric": metrics.BinaryCrossentropy(**SHARED, **SURE),
+            "slice_names": ["first", "second"],
+            "name": "named",
+        },
+    ),
+}
 METRICS = METRICS | GIVEN_MORE
 ALL = {f"loss-{k}": v for k, v in LOSSES.items()} | {f"metric-{k}": v for k, v in METRICS.items()}
 

@@ -29,44 +29,24 @@ LOSSES = {
     ),
 }
 _FEW = {"name": "named", "dtype": "float16", "from_logits": True, "ignore_class": -1.0}
-_SURE = {"uncertainty": True}
-_FOCAL = SHARED | {"gamma": 1.5, "name": "focal"}
+SURE = {"uncertainty": True}
+FOCAL = SHARED | {"gamma": 1.5, "name": "focal"}
 METRICS = {
     "bce": (
         metrics.BinaryCrossentropy,
         SHARED
         | {"axis": 1, "name": "named", "dtype": "float16", "label_names": ["a", "b", "c"]}
-        | _SURE,
+        | SURE,
     ),
-    "normalized_entropy": (metrics.NormalizedEntropy, _FEW | _SURE),
-    "calibration_ratio": (metrics.CalibrationRatio, _FEW | _SURE),
+    "normalized_entropy": (metrics.NormalizedEntropy, _FEW | SURE),
+    "calibration_ratio": (metrics.CalibrationRatio, _FEW | SURE),
     "calibration_curve": (metrics.CalibrationCurve, _FEW | {"num_bins": 64}),
     "calibration_error": (metrics.ExpectedCalibrationError, _FEW | {"num_bins": 7}),
     "mean_loss": (
         metrics.MeanLoss,
-        {"loss": losses.BinaryFocalCrossentropy(**_FOCAL), "name": "mean", "dtype": "float16"},
+        {"loss": losses.BinaryFocalCrossentropy(**FOCAL), "name": "mean", "dtype": "float16"},
     ),
     "brier_score": (metrics.BrierScore, _FEW),
-}
-#: Those that `compile` does not take, since they are given more.
-GIVEN_MORE = {
-    "loss_difference": (
-        metrics.LossDifference,
-        {
-            "loss": losses.BinaryFocalCrossentropy(**_FOCAL),
-            "name": "named",
-            "dtype": "float16",
-            "from_logits": True,
-        },
-    ),
-    "sliced": (
-        metrics.Sliced,
-        {
-            "metric": metrics.BinaryCrossentropy(**SHARED, **_SURE),
-            "slice_names": ["first", "second"],
-            "name": "named",
-        },
-    ),
 }
 FUNCTIONS = {
     "bce": keras_bce.losses.binary_crossentropy,
