@@ -3,8 +3,8 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from keras_bce import losses, metrics
-from keras_bce.balance import balanced_pos_weight
+from keras_bce import initializers, layers, losses, metrics
+from keras_bce.balance import balanced_pos_weight, base_rate
 from keras_bce.checks import check_inputs
 
 __version__ = "0.1.0"
@@ -12,7 +12,10 @@ __version__ = "0.1.0"
 __all__ = [
     "__version__",
     "balanced_pos_weight",
+    "base_rate",
     "check_inputs",
+    "initializers",
+    "layers",
     "losses",
     "metrics",
     "plotting",

@@ -3,7 +3,7 @@
 A link is a hashable description, which `at`, `checked` and `clipped` bind to predictions. Writing
 `p` for the probability of the label 1 and `q = 1 - p`, a bound link has
 
-- `p` and `q`, `log_p` and `log_q`;
+- `p` and `q`, `log_p` and `log_q`, and the `logit`, `log_p - log_q`;
 - their slopes, the derivatives by the prediction: `p_slope` (that of `q` is `-p_slope`),
   `log_p_slope` and `log_q_slope`.
 
@@ -50,6 +50,10 @@ class Logits:
     checked = clipped = at
 
     unchanged = True
+
+    @property
+    def logit(self) -> Tensor:
+        return self.x
 
     @cached_property
     def step(self) -> Tensor:
@@ -160,6 +164,10 @@ class Probabilities:
         return backend.log1m(backend.at_most(self.p, 1.0 - _below_one(self.epsilon)))
 
     @property
+    def logit(self) -> Tensor:
+        return self.log_p - self.log_q
+
+    @property
     def p_slope(self) -> float:
         return 1.0
 
@@ -190,3 +198,8 @@ Link: TypeAlias = Logits | Probabilities
 def _below_one(epsilon: float) -> float:
     """`1 - float32(1 - epsilon)`, at least 2**-24."""
     return max(float(1.0 - np.float32(1.0 - epsilon)), 2.0**-24)
+
+
+def log_odds(p: Any) -> Any:
+    """The logits of probabilities in (0, 1), on the host: numbers and lists of them."""
+    return np.log(p) - np.log1p(np.negative(p))
