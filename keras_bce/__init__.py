@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from keras_bce import initializers, layers, losses, metrics
 from keras_bce.balance import balanced_pos_weight, base_rate
 from keras_bce.checks import check_inputs
+from keras_bce.recalibration import recalibrate
 
 __version__ = "0.1.0"
 
@@ -19,6 +20,7 @@ __all__ = [
     "losses",
     "metrics",
     "plotting",
+    "recalibrate",
     "reference",
 ]
 

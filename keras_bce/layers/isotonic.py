@@ -77,14 +77,14 @@ class IsotonicCalibration(FittedRecalibration):
         at, p, q = ops.unstack(ops.reshape(self.knots, (3, -1)), 3)
         column = ops.arange(labels, dtype="int32")
         first, last = at[:labels], at[-labels:]
-        z = backend.where(logits < first, first, logits)
-        z = backend.where(z > last, last, z)
+        z = ops.where(logits < first, first, logits)
+        z = ops.where(z > last, last, z)
         # Binary search: the last knot that is not above z. NaN stays at the first one.
         below = ops.zeros_like(z, dtype="int32") + column
         step = KNOTS // 2
         while step:
             probe = below + step * labels
-            below = backend.where(ops.take(at, probe) <= z, probe, below)
+            below = ops.where(ops.take(at, probe) <= z, probe, below)
             step //= 2
         above = ops.minimum(below + labels, (KNOTS - 1) * labels + column)
         start = ops.take(at, below)

@@ -86,7 +86,9 @@ class PriorCorrection(Recalibration):
                 "`PriorCorrection` needs `pos_weight`, `negative_sampling_rate`, or both "
                 f"`train_prior` and `target_prior`. Received: {given or 'none of them'}."
             )
-        self._labels = {name: len(value) for name, value in given.items() if np.ndim(value)}
+        self._labels = {
+            name: len(value) for name, value in given.items() if isinstance(value, list)
+        }
         if len({*self._labels.values()}) > 1:
             raise ValueError(
                 f"Lists of one number per label must be equally long. Received: {self._labels} "
