@@ -114,9 +114,9 @@ def beta(rows: Rows) -> Array:
 def isotonic(rows: Rows, size: int) -> Array:
     """The knots of a monotone map from logits to probabilities.
 
-    Between two knots the map is linear, beyond them it is constant. A lowest block without
-    positives has 1 positive among n + 2 rows, Platt's target, but no more than the block above
-    it; the highest one likewise.
+    Between two knots the map is linear, beyond them it is constant. A lowest block of n rows
+    without positives counts as having half a positive among n + 1 (the estimator of Krichevsky
+    and Trofimov), but no more than the block above it; the highest one likewise.
 
     Returns:
         Shape `(3, size)`: logits, probabilities, and 1 minus these. The last knot is repeated.
@@ -130,10 +130,10 @@ def isotonic(rows: Rows, size: int) -> Array:
     of_block = np.add.reduceat(weight, starts)
     p, q = (np.add.reduceat(sums, starts) / of_block for sums in (positive, negative))
     if p[0] == 0:
-        p[0] = min(1.0 / (of_block[0] + 2.0), p[1])
+        p[0] = min(0.5 / (of_block[0] + 1.0), p[1])
         q[0] = 1.0 - p[0]
     if q[-1] == 0:
-        q[-1] = min(1.0 / (of_block[-1] + 2.0), q[-2])
+        q[-1] = min(0.5 / (of_block[-1] + 1.0), q[-2])
         p[-1] = 1.0 - q[-1]
     # A block is flat from its first logit to its last.
     ends = np.unique(np.concatenate([starts, blocks[1:] - 1]))

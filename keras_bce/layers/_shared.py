@@ -230,7 +230,9 @@ def _read(
 def _read_batch(
     arguments: Arguments, y_pred: Any, y_true: Any, sample_weight: Any
 ) -> tuple[Array, Array, Array]:
-    (y_true,) = outputs(y_true).values()
+    of_outputs = outputs(y_true)
+    if len(of_outputs) == 1:
+        (y_true,) = of_outputs.values()
     batch, reading = prepare(arguments, y_true, y_pred, sample_weight)
     batch = exclude(batch, reading)
     shape = (-1, batch.predictions.shape[-1])

@@ -36,8 +36,9 @@ class IsotonicCalibration(FittedRecalibration):
         to_logits: Whether results are logits; by default, if inputs are.
         **kwargs: `name` and `dtype`, as of any layer.
 
-    The result is finite everywhere: where the n lowest rows hold no positive, p is
-    `1 / (n + 2)` rather than 0, but no more than the step above, and likewise at the other end.
+    The result is finite everywhere: where the n lowest rows hold no positive, half a one is added,
+    so that p is `0.5 / (n + 1)` rather than 0, but no more than on the step above; likewise at the
+    other end.
     The gradient is that of the pieces: 0 on a step, and beyond the ends.
 
     The curve is kept in 1024 knots; where the regression has more, they are thinned out, which
