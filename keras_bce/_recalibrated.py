@@ -22,6 +22,9 @@ class DenseLogits(keras.layers.Layer):
         if not self.dense.built:
             self.dense.build(input_shape)
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return self.dense.compute_output_shape(input_shape)
+
     def call(self, inputs: Tensor) -> Tensor:
         if self.dense.quantization_mode is not None:
             raise ValueError(

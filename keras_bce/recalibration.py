@@ -1,5 +1,6 @@
 """Recalibrates a whole model: predicts, adapts a layer, and puts it at the end."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -23,6 +24,10 @@ _METHODS = {
     "beta": layers.BetaCalibration,
     "isotonic": layers.IsotonicCalibration,
 }
+
+
+_SIGMOIDS = (keras.activations.sigmoid, keras.ops.sigmoid)
+_SOFTMAXES = (keras.activations.softmax, keras.ops.softmax)
 
 
 def recalibrate(
@@ -136,8 +141,18 @@ def _is_graph(model: Any) -> bool:
 
 
 def _last(model: Any) -> Any:
-    """The last operation of a sequential or functional model."""
-    return getattr(model, "operations", model.layers)[-1]
+    """What makes the output of a sequential or functional model: a layer, or another operation.
+
+    `None` if it is not known, since it is used in several places.
+    """
+    operations = getattr(model, "operations", model.layers)
+    if isinstance(operations[-1], keras.Model):
+        return operations[-1]
+    for operation in reversed(operations):
+        with contextlib.suppress(AttributeError, ValueError):  # Keras does not say which output.
+            if operation.output is model.outputs[0]:
+                return operation
+    return None
 
 
 def _inputs(model: Any) -> Any:
@@ -153,27 +168,23 @@ def _ends_in_sigmoid(model: Any) -> bool:
             return False
         last = _last(last)
     activation = getattr(last, "activation", None)
-    if activation is keras.activations.softmax or type(last).__name__ == "Softmax":
+    if activation in _SOFTMAXES or type(last).__name__ == "Softmax":
         raise ValueError(
             "`model` must put out logits, or probabilities of a sigmoid. Received: a model that "
             f"ends in the softmax of {last.name!r}. For two classes use one output with a sigmoid."
         )
-    return activation is keras.activations.sigmoid or type(last).__name__ == "Sigmoid"
+    return activation in _SIGMOIDS or type(last).__name__ == "Sigmoid"
 
 
 def _behind_sigmoid(model: Any) -> Any:
-    """The model without its final sigmoid; `None` if that is inside of another model."""
+    """The model without its final sigmoid; `None` if that cannot be taken off."""
     last = _last(model)
-    try:
-        if isinstance(last, keras.Model) or last.output is not model.outputs[0]:
-            return None
-        logits = last.input
-    except (AttributeError, ValueError):  # It is used in several places.
+    if isinstance(last, keras.Model):
         return None
-    if isinstance(last, keras.layers.Dense):
-        if last.quantization_mode is not None:
-            return None
-        logits = DenseLogits(last, dtype=last.dtype_policy)(logits)
-    elif isinstance(last, keras.layers.Layer) and last.weights:
+    if isinstance(last, keras.layers.Dense) and last.quantization_mode is None:
+        logits = DenseLogits(last, dtype=last.dtype_policy)(last.input)
+    elif not getattr(last, "weights", None):  # An `Activation`, or `keras.ops.sigmoid`.
+        logits = last.input
+    else:
         return None
     return keras.Model(_inputs(model), logits)

@@ -287,14 +287,12 @@ def test_a_saved_layer_loads_here(saved):
         np.testing.assert_allclose(given[kind], right, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("backend", ["tensorflow", "jax", "torch"])
-def test_a_saved_layer_loads_on_another_backend(saved, backend, tmp_path):
-    if backend == BACKEND or not is_installed(backend):
-        pytest.skip("no other backend")
-    call = Call(adaptations, (saved,), {"KERAS_BACKEND": backend})
-    (given,) = in_processes(tmp_path / "processes", call)
-    for kind, right in adaptations(saved).items():
-        np.testing.assert_allclose(given[kind], right, rtol=1e-5, atol=1e-6)
+def test_a_saved_layer_loads_on_every_other_backend(saved, tmp_path):
+    others = [b for b in ("tensorflow", "jax", "torch") if b != BACKEND and is_installed(b)]
+    calls = [Call(adaptations, (saved,), {"KERAS_BACKEND": other}) for other in others]
+    for given in in_processes(tmp_path / "processes", *calls):
+        for kind, right in adaptations(saved).items():
+            np.testing.assert_allclose(given[kind], right, rtol=1e-5, atol=1e-6)
 
 
 def test_a_layer_that_is_not_adapted_can_be_saved_and_loaded(tmp_path):
@@ -386,7 +384,7 @@ def test_a_label_that_cannot_be_fitted_is_named():
 def test_equal_predictions_are_an_error_where_nothing_fits_them():
     constant = np.full(20, -1.0)
     for cls in (layers.PlattScaling, layers.BetaCalibration):
-        with pytest.raises(ValueError, match="different predictions or more. Received: 1"):
+        with pytest.raises(ValueError, match=r"[23] parameters needs [23] different"):
             cls().adapt(constant, Y)
     temperature, isotonic = layers.TemperatureScaling(), layers.IsotonicCalibration()
     rate = Y.mean()
