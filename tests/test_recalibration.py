@@ -268,3 +268,48 @@ def test_a_recalibrated_model_says_that_it_cannot_be_quantized():
     calibrated.layers[-2].dense.quantize("int8")
     with pytest.raises(ValueError, match="Quantize the model, and recalibrate that"):
         calibrated(tensor(x))
+
+
+@pytest.mark.skipif(BACKEND == "numpy", reason="NumPy does not train")
+@pytest.mark.parametrize("by", ["prior", *METHODS])
+def test_a_model_trained_with_pos_weight_is_as_good_as_the_plain_one(trained, by):
+    """By log loss and normalised entropy within the standard error, and with the same recall."""
+    plain, weighted, weight, (x_valid, y_valid), (x, y) = trained
+    if by == "prior":
+        model = keras.Sequential([weighted, layers.PriorCorrection(pos_weight=weight)])
+    else:
+        model = keras_bce.recalibrate(weighted, x_valid, y_valid, method=by)
+    z = model.predict(x, verbose=0)
+    each = keras_bce.losses.BinaryCrossentropy(from_logits=True, reduction=None)
+    before, after = to_numpy(each(y, plain.predict(x, verbose=0))), to_numpy(each(y, z))
+    error = before.std() / len(before) ** 0.5
+    if by == "temperature":  # It cannot shift, which is what is needed.
+        assert after.mean() > before.mean() + 2 * error
+        return
+    assert after.mean() < before.mean() + error
+    entropy = keras_bce.metrics.NormalizedEntropy(from_logits=True)
+    base_rate = y.mean()
+    of_base_rate = -(base_rate * np.log(base_rate) + (1 - base_rate) * np.log(1 - base_rate))
+    assert float(to_numpy(entropy(y, z))) < (before.mean() + error) / of_base_rate
+    # Refusing from a chance of 1 / (1 + weight) on decides as 1/2 does before.
+    recalls = [(z >= -np.log(weight))[y == 1].mean(), (weighted.predict(x, verbose=0) >= 0)[y == 1].mean()]
+    recall_error = (recalls[1] * (1 - recalls[1]) / y.sum()) ** 0.5
+    assert recalls[0] == pytest.approx(recalls[1], abs=1e-9 if by == "prior" else recall_error)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A plain model, one with `pos_weight`, and rows that they were not trained on."""
+    generator = np.random.default_rng(0)
+    x = generator.normal(0, 1, (9000, 2)).astype("float32")
+    y = (generator.random((9000, 1)) < sigmoid(2 * x[:, :1] - x[:, 1:] - 4.5)).astype("float32")
+    train, *others = [(x[part], y[part]) for part in np.split(np.arange(9000), [3000, 6000])]
+    weight = keras_bce.balanced_pos_weight(train[1])
+    models = []
+    for pos_weight in (None, weight):
+        model = keras.Sequential([keras.Input((2,)), Dense(1)])
+        loss = keras_bce.losses.BinaryCrossentropy(from_logits=True, pos_weight=pos_weight)
+        model.compile(keras.optimizers.Adam(0.05), loss)
+        model.fit(*train, batch_size=300, epochs=20, verbose=0)
+        models.append(model)
+    return *models, weight, *others
