@@ -17,6 +17,7 @@ class DenseLogits(keras.layers.Layer):
     def __init__(self, dense: keras.layers.Dense, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.dense = dense
+        self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
         if not self.dense.built:

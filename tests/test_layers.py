@@ -1,12 +1,23 @@
 """Recalibration layers: what they compute, how they are used, and what they refuse."""
 
+import copy
 import json
+import pickle
+import warnings
 
 import keras
 import numpy as np
 import pytest
 from support.batches import every_form
-from support.differentiation import BACKEND, compiled, gradient, number, tensor, to_numpy
+from support.differentiation import (
+    BACKEND,
+    compiled,
+    gradient,
+    number,
+    only_on_torch,
+    tensor,
+    to_numpy,
+)
 from support.processes import Call, in_processes, is_installed
 
 import keras_bce
@@ -210,6 +221,39 @@ def test_a_layer_may_be_adapted_inside_of_a_model(cls, per_label):
     np.testing.assert_allclose(model.predict(z, verbose=0), to_numpy(alone(z)), **tolerances)
     made.adapt(z, 1 - y) if cls is layers.PlattScaling else made.adapt(z[::2], y[::2])
     assert np.abs(model.predict(z, verbose=0) - to_numpy(alone(z))).max() > 0.01
+
+
+def test_a_layer_may_be_adapted_inside_of_a_subclassed_model():
+    class Subclassed(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.last = layers.PlattScaling()
+
+        def call(self, inputs):
+            return self.last(inputs)
+
+    inside, inputs = Subclassed(), keras.Input((2,))
+    model = keras.Model(inputs, inside(inputs))
+    inside.last.adapt(*rows())
+    assert np.isfinite(model.predict(rows()[0], verbose=0)).all()
+
+
+def test_copies_keep_the_state():
+    made, z = layer("isotonic"), tensor(rows(seed=1)[0])
+    for copied in (pickle.loads(pickle.dumps(made)), copy.deepcopy(made)):
+        np.testing.assert_array_equal(to_numpy(copied(z)), to_numpy(made(z)))
+
+
+@only_on_torch
+@every_layer
+def test_torch_compiles_a_layer(kind):
+    import torch
+
+    made, z = layer(kind), tensor(rows(seed=1)[0])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's compiler warns of its own deprecations.
+        given = torch.compile(made, backend="eager")(z)
+    np.testing.assert_array_equal(to_numpy(given), to_numpy(made(z)))
 
 
 @every_fitted

@@ -8,6 +8,7 @@ from support.differentiation import BACKEND, tensor, to_numpy
 
 import keras_bce
 from keras_bce import layers
+from keras_bce._backend import backend
 
 Dense, Activation = keras.layers.Dense, keras.layers.Activation
 METHODS = {
@@ -203,6 +204,20 @@ def test_models_of_several_inputs_keep_their_structure():
     np.testing.assert_allclose(given, sigmoid(alone("platt", 2 * x, y)), rtol=1e-4)
 
 
+def test_a_mask_goes_through_to_the_loss():
+    inputs = keras.Input((4, 1))
+    masked = keras.layers.Masking()(inputs)
+    model = keras.Model(inputs, keras.layers.TimeDistributed(head())(masked))
+    sigmoid_model = keras.Model(inputs, head("sigmoid")(masked))
+    x = np.linspace(-1, 1, 80).reshape(20, 4, 1).astype("float32")
+    y = x + np.sin(9 * x) > 0
+    x[:, 3] = 0
+    for each in (model, sigmoid_model):
+        calibrated = keras_bce.recalibrate(each, x, y)
+        mask, _ = backend.find_notes(calibrated(tensor(x)))
+        assert to_numpy(mask).astype(bool).tolist() == [[True] * 3 + [False]] * 20
+
+
 def test_half_precision_is_recalibrated_in_float32():
     x, y = rows()
     model = keras.Sequential([keras.Input((1,)), Dense(1, "sigmoid", dtype="mixed_float16")])
@@ -292,7 +307,10 @@ def test_a_model_trained_with_pos_weight_is_as_good_as_the_plain_one(trained, by
     of_base_rate = -(base_rate * np.log(base_rate) + (1 - base_rate) * np.log(1 - base_rate))
     assert float(to_numpy(entropy(y, z))) < (before.mean() + error) / of_base_rate
     # Refusing from a chance of 1 / (1 + weight) on decides as 1/2 does before.
-    recalls = [(z >= -np.log(weight))[y == 1].mean(), (weighted.predict(x, verbose=0) >= 0)[y == 1].mean()]
+    recalls = [
+        (z >= -np.log(weight))[y == 1].mean(),
+        (weighted.predict(x, verbose=0) >= 0)[y == 1].mean(),
+    ]
     recall_error = (recalls[1] * (1 - recalls[1]) / y.sum()) ** 0.5
     assert recalls[0] == pytest.approx(recalls[1], abs=1e-9 if by == "prior" else recall_error)
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
+from keras import ops
+
 from keras_bce import _fitting
 from keras_bce._backend import backend
 from keras_bce._links import Logits
@@ -143,7 +145,7 @@ class PlattScaling(FittedRecalibration):
         return _fitting.platt(rows)
 
     def _mapped(self, logits: Tensor) -> Tensor:
-        return self.a * logits + self.b
+        return ops.add(self.a * logits, self.b)
 
 
 @register
@@ -205,4 +207,4 @@ class BetaCalibration(FittedRecalibration):
         link = Logits().at(logits)
         # An infinite logarithm times a parameter of 0 would be NaN.
         log_p, log_q = (backend.at_least(log, -_FAR) for log in (link.log_p, link.log_q))
-        return self.a * log_p - self.b * log_q + self.c
+        return ops.add(self.a * log_p - self.b * log_q, self.c)
