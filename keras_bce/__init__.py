@@ -3,21 +3,26 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from keras_bce import losses, metrics
-from keras_bce.balance import balanced_pos_weight
+from keras_bce import initializers, layers, losses, metrics
+from keras_bce.balance import balanced_pos_weight, base_rate
 from keras_bce.checks import check_inputs
 from keras_bce.comparison import compare
+from keras_bce.recalibration import recalibrate
 
 __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
     "balanced_pos_weight",
+    "base_rate",
     "check_inputs",
     "compare",
+    "initializers",
+    "layers",
     "losses",
     "metrics",
     "plotting",
+    "recalibrate",
     "reference",
 ]
 

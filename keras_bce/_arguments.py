@@ -220,6 +220,24 @@ def plain_factors(values: Factors) -> float | list[float] | None:
     return numbers
 
 
+def rates(
+    name: str, values: Any, *, below: float = 1.0, up_to: float | None = None
+) -> float | list[float] | None:
+    """`None`, a float, or a list of floats, one per label, in (0, `below`) or (0, `up_to`]."""
+    if values is None:
+        return None
+    array = _faults.on_host(values, name).astype("float64")
+    possible = (array > 0) & (array < below if up_to is None else array <= up_to)
+    if array.ndim > 1 or array.size == 0 or not possible.all():
+        limits = f"(0, {below:g})" if up_to is None else f"(0, {up_to:g}]"
+        raise ValueError(
+            f"`{name}` must be a number in {limits}, or a list of one per label. "
+            f"Received: {name}={values!r}."
+        )
+    numbers: float | list[float] = array.tolist()
+    return numbers
+
+
 def label_names(values: Any) -> list[str] | None:
     """A list of different strings, or `None`."""
     if values is None:

@@ -200,3 +200,8 @@ Link: TypeAlias = Logits | Probabilities
 def _below_one(epsilon: float) -> float:
     """`1 - float32(1 - epsilon)`, at least 2**-24."""
     return max(float(1.0 - np.float32(1.0 - epsilon)), 2.0**-24)
+
+
+def log_odds(p: Any) -> Any:
+    """The logits of probabilities in (0, 1), on the host: numbers and lists of them."""
+    return np.log(p) - np.log1p(np.negative(p))

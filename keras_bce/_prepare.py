@@ -88,11 +88,7 @@ def prepare(
     mask, logits = backend.find_notes(y_pred, even_if_costly=from_logits)
     if logits is not None:
         if from_logits:
-            _origin.warn(
-                "`from_logits=True`, but `y_pred` was made by a sigmoid, and so does not hold "
-                "logits. The logits that the sigmoid was given are used. Remove the sigmoid, or "
-                "pass `from_logits=False`."
-            )
+            warn_of_sigmoid()
         y_pred, from_logits = logits, True
     y_true, y_pred = as_array(y_true, "y_true"), as_array(y_pred, "y_pred")
     y_true, y_pred, mask, one_per_row = _align(y_true, y_pred, mask, axis, rank_1_is_batch)
@@ -135,6 +131,15 @@ def prepare(
     averages_rows = one_per_row and arguments.ignore_class is None and mask is None
     link = _link(from_logits, given_dtype)
     return batch, Reading(link, axis, arguments.ignore_class, averages_rows)
+
+
+def warn_of_sigmoid() -> None:
+    """Says that what is taken for logits is the result of a sigmoid."""
+    _origin.warn(
+        "`from_logits=True`, but `y_pred` was made by a sigmoid, and so does not hold logits. "
+        "The logits that the sigmoid was given are used. Remove the sigmoid, or pass "
+        "`from_logits=False`."
+    )
 
 
 def _link(from_logits: bool, given_dtype: str) -> Link:

@@ -3,9 +3,9 @@
 import numpy as np
 
 from keras_bce import _arguments, _faults, checks
-from keras_bce._typing import ArrayLike
+from keras_bce._typing import Array, ArrayLike
 
-__all__ = ["balanced_pos_weight"]
+__all__ = ["balanced_pos_weight", "base_rate"]
 
 
 def __dir__() -> list[str]:
@@ -35,19 +35,64 @@ def balanced_pos_weight(
     >>> keras_bce.balanced_pos_weight([[0, 1], [1, 1], [0, 0], [0, -1]], ignore_class=-1)
     [3.0, 0.5]
     """
+    positives, present = _counts(y_true, ignore_class)
+    if not np.all(positives > 0):
+        raise ValueError(
+            "`y_true` must hold positives of every label: without any, no weight balances it. "
+            f"Received: no positives in {_columns(positives == 0)} of y_true, shape "
+            f"{np.shape(y_true)}. Leave such a label out, or set its weight by hand."
+        )
+    return _by_label((present - positives) / positives)
+
+
+def base_rate(y_true: ArrayLike, *, ignore_class: float | None = None) -> float | list[float]:
+    """The share of positives: the mean of the labels that are present.
+
+    A model that predicts it for everything has the loss that a useful one must beat; start there
+    with `initializers.LogOdds`.
+
+    Args:
+        y_true: Labels in [0, 1], of shape `(samples,)` or `(samples, 1)` for one label, and
+            `(..., labels)` for several.
+        ignore_class: The label that stands for "missing": a number or NaN.
+
+    Returns:
+        A float for one label, a list of one float per label for several.
+
+    Raises:
+        ValueError: if all labels of a column are missing, and for impossible labels.
+
+    >>> import keras_bce
+    >>> keras_bce.base_rate([0, 0, 0, 1])
+    0.25
+    >>> keras_bce.base_rate([[0, 1], [1, 1], [0, 0], [0, -1]], ignore_class=-1)
+    [0.25, 0.6666666666666666]
+    """
+    positives, present = _counts(y_true, ignore_class)
+    if not np.all(present > 0):
+        raise ValueError(
+            "`y_true` must hold labels of every column: without any, it has no base rate. "
+            f"Received: no labels in {_columns(present == 0)} of y_true, shape "
+            f"{np.shape(y_true)}. Leave such a column out."
+        )
+    return _by_label(positives / present)
+
+
+def _counts(y_true: ArrayLike, ignore_class: float | None) -> tuple[Array, Array]:
+    """The positives and the labels that are present, of each label."""
     checks.check_inputs(y_true, ignore_class=ignore_class)
     labels = _faults.on_host(y_true, "y_true").astype("float64")
     labels = labels.reshape(-1, 1) if labels.ndim < 2 else labels.reshape(-1, labels.shape[-1])
     present = ~_faults.missing(labels, _arguments.ignore_class(ignore_class))
-    positives = np.where(present, labels, 0.0).sum(0)
-    if not np.all(positives > 0):
-        none = [int(i) for i in np.flatnonzero(positives == 0)]
-        raise ValueError(
-            "`y_true` must hold positives of every label: without any, no weight balances it. "
-            f"Received: no positives in column{'s' if len(none) > 1 else ''} "
-            f"{', '.join(map(str, none))} of y_true, shape {labels.shape}. Leave such a label out, "
-            "or set its weight by hand."
-        )
-    weights = (present.sum(0) - positives) / positives
-    by_label = [float(weight) for weight in weights]
+    return np.where(present, labels, 0.0).sum(0), present.sum(0)
+
+
+def _columns(lacking: Array) -> str:
+    """The columns in which something is lacking, in words."""
+    numbers = [str(i) for i in np.flatnonzero(lacking)]
+    return f"column{'s' if len(numbers) > 1 else ''} {', '.join(numbers)}"
+
+
+def _by_label(values: Array) -> float | list[float]:
+    by_label: list[float] = values.tolist()
     return by_label[0] if len(by_label) == 1 else by_label

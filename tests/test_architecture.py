@@ -29,6 +29,11 @@ def contract(root):
 PLANTED = {
     "upwards": ("_pointwise.py", "from keras_bce import _weighting"),
     "sideways": ("losses.py", "from keras_bce import metrics"),
+    "from a layer to the models that end in it": (
+        "layers/prior.py",
+        "from keras_bce import recalibration",
+    ),
+    "from one layer to another": ("layers/prior.py", "from keras_bce.layers import scaling"),
     "a backend outside its room": ("_prepare.py", "import torch"),
     "a backend in a picture": ("plotting.py", "import torch"),
     "the reference": ("_loss.py", "from keras_bce import reference"),
@@ -68,16 +73,28 @@ PUBLIC = {
     "keras_bce": {
         "__version__",
         "balanced_pos_weight",
+        "base_rate",
         "check_inputs",
         "compare",
+        "initializers",
+        "layers",
         "losses",
         "metrics",
         "plotting",
+        "recalibrate",
         "reference",
     },
-    "keras_bce.balance": {"balanced_pos_weight"},
+    "keras_bce.balance": {"balanced_pos_weight", "base_rate"},
     "keras_bce.checks": {"check_inputs"},
     "keras_bce.comparison": {"compare"},
+    "keras_bce.initializers": {"LogOdds"},
+    "keras_bce.layers": {
+        "BetaCalibration",
+        "IsotonicCalibration",
+        "PlattScaling",
+        "PriorCorrection",
+        "TemperatureScaling",
+    },
     "keras_bce.losses": {
         "AsymmetricBinaryCrossentropy",
         "BinaryCrossentropy",
@@ -99,6 +116,7 @@ PUBLIC = {
         "Sliced",
     },
     "keras_bce.plotting": {"COLOURS", "DASHES", "intervals", "loss_curves", "reliability_diagram"},
+    "keras_bce.recalibration": {"recalibrate"},
     "keras_bce.reference": {
         "binary_cross_entropy",
         "clipped_binary_cross_entropy",
@@ -189,9 +207,14 @@ def test_the_package_shows_what_its_modules_define():
             assert name in PUBLIC[value.__module__]
 
 
-@pytest.mark.parametrize("name", ["losses", "metrics"])
-def test_losses_and_metrics_are_keras_classes(name):
-    base = {"losses": keras.losses.Loss, "metrics": keras.metrics.Metric}[name]
+@pytest.mark.parametrize("name", ["losses", "metrics", "layers", "initializers"])
+def test_public_classes_are_keras_classes(name):
+    base = {
+        "losses": keras.losses.Loss,
+        "metrics": keras.metrics.Metric,
+        "layers": keras.layers.Layer,
+        "initializers": keras.initializers.Initializer,
+    }[name]
     for public in PUBLIC[f"keras_bce.{name}"]:
         value = getattr(importlib.import_module(f"keras_bce.{name}"), public)
         assert inspect.isfunction(value) or issubclass(value, base)

@@ -1,4 +1,4 @@
-"""`balanced_pos_weight`: both classes weigh the same, or it says why they cannot."""
+"""`balanced_pos_weight` and `base_rate`: what they count, and what they refuse."""
 
 import pytest
 from support.differentiation import tensor
@@ -24,3 +24,22 @@ def test_balanced_pos_weight_needs_positives():
         keras_bce.balanced_pos_weight([[0, 1, 0], [0, 0, 0]])
     with pytest.raises(ValueError, match=r"labels in \[0, 1\]"):
         keras_bce.balanced_pos_weight([0, 2])
+
+
+def test_the_base_rate_is_the_mean_of_the_labels_that_are_present():
+    y, _ = batch(1, 100, 3)
+    y[10:30, 1] = -1
+    rates = keras_bce.base_rate(y, ignore_class=-1)
+    assert rates == pytest.approx([y[:, 0].mean(), y[y[:, 1] >= 0, 1].mean(), y[:, 2].mean()])
+    assert keras_bce.base_rate(tensor([[0.0], [0.0], [1.0]])) == pytest.approx(1 / 3)
+    assert keras_bce.base_rate([0, 0.5]) == 0.25
+    assert keras_bce.base_rate([0, 0]) == 0.0
+
+
+def test_a_base_rate_needs_labels():
+    with pytest.raises(ValueError, match=r"no labels in column 1 of y_true, shape \(2, 2\)"):
+        keras_bce.base_rate([[0, -1], [1, -1]], ignore_class=-1)
+    with pytest.raises(ValueError, match="no labels in column 0"):
+        keras_bce.base_rate([])
+    with pytest.raises(ValueError, match=r"labels in \[0, 1\]"):
+        keras_bce.base_rate([0, 2])

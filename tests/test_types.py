@@ -18,7 +18,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 import keras_bce
-from keras_bce import losses, metrics, plotting, reference
+from keras_bce import initializers, layers, losses, metrics, plotting, reference
 
 y, p = [[0, 1], [1, 0]], np.array([[0.6, 0.4], [0.4, 0.6]])
 
@@ -59,6 +59,22 @@ curve.update_state(y, p)
 binned: float = curve.error(10, "quantile", norm=2, debiased=True)
 lost: float = curve.decomposition("brier")["miscalibration"]
 low: np.ndarray = curve.curve(level=0.9)["low"]
+
+rate: float | list[float] = keras_bce.base_rate(y, ignore_class=-1)
+bias = initializers.LogOdds(rate)((2,))
+correction = layers.PriorCorrection(pos_weight=pos_weight, from_logits=False, name="correction")
+corrected = correction(p)
+logits = np.linspace(-1.0, 1.0, 40).reshape(20, 2)
+labels = logits + np.sin(9.0 * logits) > 0.0
+for layer in (
+    layers.TemperatureScaling(per_label=False),
+    layers.PlattScaling(per_label=True),
+    layers.BetaCalibration(to_logits=False),
+    layers.IsotonicCalibration(dtype="float32"),
+):
+    layer.adapt(logits, labels, sample_weight=None, ignore_class=-1)
+    again = layer(logits)
+calibrated: keras.Model = keras_bce.recalibrate(model, logits, labels, method="beta", verbose=0)
 
 mean: float = reference.mse(y, p)
 derivative: np.ndarray = reference.mse_derivative(y, p)

@@ -46,6 +46,8 @@ def _in_xla() -> bool:
     TensorFlow does not say so in public, but what it does differs: there the gradient of a slice
     is an operation of XLA.
     """
+    if tf.executing_eagerly():
+        return False
     graph = tf.compat.v1.get_default_graph()
     if graph not in _xla_graphs:
         x = tf.zeros([2])

@@ -1,0 +1,123 @@
+"""Recalibration by what is known of the training: its weights, its sampling, its base rate."""
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from keras_bce import _arguments
+from keras_bce._links import log_odds
+from keras_bce._prepare import check_label_count
+from keras_bce._typing import LabelFactors, Tensor
+from keras_bce.layers._shared import Recalibration, register
+
+__all__ = ["PriorCorrection"]
+
+
+@register
+class PriorCorrection(Recalibration):
+    """Undoes what training did to the odds, which is known: nothing is fitted.
+
+        result = z - log(pos_weight) + log(negative_sampling_rate)
+                   - logit(train_prior) + logit(target_prior)
+
+    - A model trained with `pos_weight=w` predicts odds that are w times too high.
+    - One trained on all positives and on negatives kept at the rate r predicts odds that are
+      1 / r times too high: `p` becomes `p / (p + (1 - p) / r)`.
+    - One trained where a share `train_prior` is positive, and used where it is `target_prior`,
+      has to shift its odds by the ratio of the prior odds. Sampling of any kind changes the
+      prior, so give either the rate or the priors of it.
+
+    This is Bayes' rule: exact for a model that fits its training data, and otherwise as far off
+    as the model itself is. `PlattScaling` fits the shift, and needs held-out rows.
+
+        model.fit(x, y)  # With a loss that has pos_weight=20.
+        model = keras.Sequential([model, keras_bce.layers.PriorCorrection(pos_weight=20.0)])
+
+    Args:
+        pos_weight: The `pos_weight` of the training loss, greater than 0.
+        negative_sampling_rate: The share of the negatives that training kept, in (0, 1].
+        train_prior: The share of positives in training, in (0, 1).
+        target_prior: The share of positives where the model is used, in (0, 1).
+        from_logits: Whether inputs are logits rather than probabilities, as in
+            `TemperatureScaling`.
+        to_logits: Whether results are logits; by default, if inputs are.
+        **kwargs: `name` and `dtype`, as of any layer.
+
+    The first four are each a number, or a list of one per label, an entry of the last axis.
+
+    Raises:
+        ValueError: for values outside of their ranges, for one prior without the other, and if
+            there is nothing to correct.
+
+    Reference: He et al., 2014, "Practical Lessons from Predicting Clicks on Ads at Facebook",
+    section 6.3, https://doi.org/10.1145/2648584.2648589; Saerens et al., 2002, "Adjusting the
+    Outputs of a Classifier to New a Priori Probabilities",
+    https://doi.org/10.1162/089976602753284446.
+
+    >>> import numpy as np
+    >>> import keras_bce
+    >>> layer = keras_bce.layers.PriorCorrection(negative_sampling_rate=0.1, from_logits=False)
+    >>> print(f"{float(layer(np.array([0.5]))[0]):.4f}")  # 1 / 11
+    0.0909
+    """
+
+    def __init__(
+        self,
+        pos_weight: LabelFactors = None,
+        negative_sampling_rate: LabelFactors = None,
+        train_prior: LabelFactors = None,
+        target_prior: LabelFactors = None,
+        from_logits: bool = True,
+        *,
+        to_logits: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(from_logits, to_logits, **kwargs)
+        self.pos_weight = _arguments.rates("pos_weight", pos_weight, below=np.inf)
+        self.negative_sampling_rate = _arguments.rates(
+            "negative_sampling_rate", negative_sampling_rate, up_to=1.0
+        )
+        self.train_prior = _arguments.rates("train_prior", train_prior)
+        self.target_prior = _arguments.rates("target_prior", target_prior)
+        given = {name: value for name, value in self._corrections().items() if value is not None}
+        if not given or (train_prior is None) != (target_prior is None):
+            raise ValueError(
+                "`PriorCorrection` needs `pos_weight`, `negative_sampling_rate`, or both "
+                f"`train_prior` and `target_prior`. Received: {given or 'none of them'}."
+            )
+        self._labels = {
+            name: len(value) for name, value in given.items() if isinstance(value, list)
+        }
+        if len({*self._labels.values()}) > 1:
+            raise ValueError(
+                f"Lists of one number per label must be equally long. Received: {self._labels} "
+                "numbers."
+            )
+
+    def build(self, input_shape: Any) -> None:
+        """Checks that lists have a number for each label."""
+        for name, count in self._labels.items():
+            check_label_count(name, count, input_shape, -1)
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, from which `from_config` makes an equal layer."""
+        return {**super().get_config(), **self._corrections()}
+
+    def _corrections(self) -> dict[str, float | list[float] | None]:
+        return {
+            "pos_weight": self.pos_weight,
+            "negative_sampling_rate": self.negative_sampling_rate,
+            "train_prior": self.train_prior,
+            "target_prior": self.target_prior,
+        }
+
+    def _mapped(self, logits: Tensor) -> Tensor:
+        shift: Any = 0.0
+        if self.pos_weight is not None:
+            shift = shift - np.log(self.pos_weight)
+        if self.negative_sampling_rate is not None:
+            shift = shift + np.log(self.negative_sampling_rate)
+        if self.target_prior is not None:
+            shift = shift + log_odds(self.target_prior) - log_odds(self.train_prior)
+        return logits + ops.convert_to_tensor(shift, logits.dtype)
