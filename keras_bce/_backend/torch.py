@@ -16,6 +16,11 @@ from keras_bce._typing import Array, Tensor
 compiled = _common.as_is
 infers_shapes = _common.never_infers_shapes
 replica_count = _common.one_replica
+loop, columns, with_columns = (
+    _common.python_loop,
+    _common.slice_columns,
+    _common.assign_columns,
+)
 
 log, power, where = torch.log, torch.pow, torch.where
 ones_like = torch.ones_like
@@ -358,3 +363,37 @@ def _nan_where_nan(value: Tensor) -> Tensor:
 
 # `apply` asks for the signature at every call.
 vars(_Differentiable.forward)["__signature__"] = inspect.signature(_Differentiable.forward)
+
+
+def marks(places: Tensor, size: int, like: Tensor) -> Tensor:
+    inside = (places >= 0) & (places < size)
+    # What is no column goes to one more, which is cut off.
+    columns = torch.where(inside, places, size).long()
+    return like.new_zeros((len(places), size + 1)).scatter_(1, columns, 1.0)[:, :size]
+
+
+def with_gradient(
+    value: Callable[..., Tensor], gradient: Callable[..., Any]
+) -> Callable[..., Tensor]:
+    def function(inputs: Any, constants: Any, plan: Any) -> Tensor:
+        if torch.is_grad_enabled():
+            return _WithGradient.apply(value, gradient, plan, constants, *inputs)
+        return value(inputs, constants, plan)
+
+    return function
+
+
+class _WithGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(value: Any, gradient: Any, plan: Any, constants: Any, *inputs: Any) -> Tensor:
+        return value(inputs, constants, plan)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
+        _, ctx.gradient, ctx.plan, ctx.constants, *tensors = inputs
+        ctx.save_for_backward(*tensors)
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> Any:
+        inputs = ctx.saved_tensors
+        return None, None, None, None, *ctx.gradient(inputs, ctx.constants, ctx.plan, upstream)
