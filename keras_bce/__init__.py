@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from keras_bce import losses, metrics
 from keras_bce.balance import balanced_pos_weight
 from keras_bce.checks import check_inputs
+from keras_bce.heads import split_head, top_labels
 
 __version__ = "0.1.0"
 
@@ -17,6 +18,8 @@ __all__ = [
     "metrics",
     "plotting",
     "reference",
+    "split_head",
+    "top_labels",
 ]
 
 #: Modules that are imported on first use.

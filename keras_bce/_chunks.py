@@ -138,13 +138,20 @@ def _over_chunks(plan: Plan, like: Tensor, body: Callable[..., Any], state: Any)
     return body(labels - rest, rest, state)
 
 
-def _chunk(head: Head, targets: Targets, plan: Plan, start: Any, size: Any) -> tuple[Tensor, Batch]:
-    """The kernel of a chunk, and the batch of its labels and logits after `exclude`."""
+def chunk_of(head: Head, start: Any, size: Any) -> tuple[Tensor, Tensor]:
+    """The kernel of a chunk, and its logits, in the dtype of the features."""
     dtype = head.features.dtype
     kernel = cast(backend.columns(head.kernel, start, size), dtype)
     logits = head.features @ kernel
     if head.bias is not None:
         logits = logits + cast(backend.columns(head.bias, start, size), dtype)
+    return kernel, logits
+
+
+def _chunk(head: Head, targets: Targets, plan: Plan, start: Any, size: Any) -> tuple[Tensor, Batch]:
+    """The kernel of a chunk, and the batch of its labels and logits after `exclude`."""
+    kernel, logits = chunk_of(head, start, size)
+    dtype = logits.dtype
     if targets.positives is None:
         labels = cast(backend.columns(targets.labels, start, size), dtype)
     else:

@@ -13,7 +13,7 @@ from keras import ops
 from keras_bce import _arguments, _faults
 from keras_bce._arguments import Arguments
 from keras_bce._backend import backend
-from keras_bce._chunks import Head, Plan, Targets, present_counts, row_sums
+from keras_bce._chunks import Head, Plan, Targets, chunk_of, present_counts, row_sums
 from keras_bce._pointwise import Crossentropy
 from keras_bce._prepare import (
     align_weight,
@@ -74,6 +74,8 @@ def check_head(head: Any) -> None:
         fault = f"a Dense layer with the activation {name!r}. Remove the activation"
     elif head.activity_regularizer is not None:
         fault = "a Dense layer with an activity_regularizer, which needs all logits. Remove it"
+    elif head.quantization_mode is not None:
+        fault = f"a Dense layer quantized to {head.quantization_mode}, which cannot be trained"
     else:
         return
     raise ValueError(
@@ -167,6 +169,37 @@ def head_loss(
     return _reduced(
         tensors, Crossentropy(), plan, reduction, result_dtype(dtype or compute), replicas
     )
+
+
+def top_columns(
+    features: Any, kernel: Any, bias: Any, k: int, given_chunk_size: int | None
+) -> tuple[Tensor, Tensor]:
+    """The numbers of the k largest logits of each row, and these logits, largest first."""
+    if given_chunk_size is not None:
+        given_chunk_size = _arguments.at_least_one("chunk_size", given_chunk_size)
+    features, kernel = as_array(features, "features"), as_array(kernel, "kernel")
+    bias = None if bias is None else as_array(bias, "bias")
+    _check_head_shapes(features, kernel, bias)
+    compute = widest(features, kernel)
+    head = Head(
+        *(
+            None if x is None else ops.stop_gradient(x)
+            for x in (to_tensor(features, compute), kernel, bias)
+        )
+    )
+    labels = kernel.shape[1]
+    size = chunk_size(given_chunk_size, *features.shape, labels)
+    best: Any = None
+    for start in range(0, labels, size):
+        _, logits = chunk_of(head, start, min(size, labels - start))
+        logits, places = ops.top_k(logits, min(k, logits.shape[1]))
+        numbers = places + start
+        if best is not None:
+            numbers = ops.concatenate([best[0], numbers], axis=1)
+            logits, places = ops.top_k(ops.concatenate([best[1], logits], axis=1), k)
+            numbers = ops.take_along_axis(numbers, places, axis=1)
+        best = numbers, logits
+    return best
 
 
 def widest(*tensors: Any) -> str:
