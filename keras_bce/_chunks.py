@@ -16,7 +16,7 @@ from keras_bce._links import Logits, bound
 from keras_bce._pointwise import Crossentropy, smoothed
 from keras_bce._prepare import Batch, Reading, cast
 from keras_bce._typing import Tensor
-from keras_bce._weighting import exclude
+from keras_bce._weighting import exclude, per_element
 
 
 class Head(NamedTuple):
@@ -85,11 +85,8 @@ def _sums(inputs: Any, constants: Any, plan: Any) -> Tensor:
     def body(start: Any, size: Any, sums: Any) -> Any:
         total, excess = sums
         _, batch = _chunk(head, targets, plan, start, size)
-        loss = _bound(batch, plan)
-        if batch.weights is None and batch.label_weights is None:
-            added = loss.total(lambda term: ops.sum(term, axis=1))
-        else:
-            added = ops.sum(_weighted(loss.value, batch), axis=1)
+        loss = Crossentropy(smoothing=plan.smoothing)
+        added = ops.sum(per_element(batch, loss, _reading(plan)), axis=1)
         # Kahan's summation, since there may be as many chunks as labels.
         added = added - excess
         new = total + added
@@ -108,7 +105,7 @@ def _gradients(inputs: Any, constants: Any, plan: Any, upstream: Tensor) -> Head
     def body(start: Any, size: Any, slopes: Any) -> Any:
         of_features, of_kernel, *of_bias = slopes
         kernel, batch = _chunk(head, targets, plan, start, size)
-        slope = _weighted(_bound(batch, plan).slope * upstream, batch)
+        slope = _slopes(batch, plan) * upstream
         of_features = of_features + slope @ ops.transpose(kernel)
         part = cast(columns @ slope, of_kernel.dtype)
         of_kernel = backend.with_columns(of_kernel, part, start)
@@ -170,18 +167,15 @@ def _reading(plan: Plan) -> Reading:
     return Reading(Logits(), ignore_class=plan.ignore_class)
 
 
-def _bound(batch: Batch, plan: Plan) -> Crossentropy:
-    """The loss at each logit; NaN where a label is impossible."""
+def _slopes(batch: Batch, plan: Plan) -> Tensor:
+    """The derivative of each weighted loss by its logit; NaN where a label is impossible."""
     labels = batch.labels
     if plan.smoothing is None:
         labels = backend.within(labels, LABEL_LIMITS)
     else:
         labels = smoothed(labels, plan.smoothing)
     link = Logits().at(batch.predictions)
-    return bound(Crossentropy(), y=labels, link=link, pos_weight=batch.pos_weight)
-
-
-def _weighted(values: Tensor, batch: Batch) -> Tensor:
+    slopes = bound(Crossentropy(), y=labels, link=link, pos_weight=batch.pos_weight).slope
     for weights in (batch.label_weights, batch.weights):
-        values = values if weights is None else values * weights
-    return values
+        slopes = slopes if weights is None else slopes * weights
+    return slopes

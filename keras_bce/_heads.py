@@ -150,6 +150,7 @@ def head_loss(
     def beside(values: Any, dtype: str) -> Any:
         return None if values is None else backend.follow(to_tensor(values, dtype), features)
 
+    # In its own dtype: a chunk of it is cast at a time.
     y_true = backend.follow(ops.convert_to_tensor(y_true), features)
     head = Head(features, kernel, bias)
     targets = Targets(
@@ -160,7 +161,7 @@ def head_loss(
         beside(pos_weight, compute),
     )
     plan = Plan(
-        chunk_size(arguments.chunk_size, *features.shape, labels),
+        chunk_size(arguments.chunk_size, features.shape[0], kernel.shape),
         labels,
         given.label_smoothing or None,
         given.ignore_class,
@@ -188,7 +189,7 @@ def top_columns(
         )
     )
     labels = kernel.shape[1]
-    size = chunk_size(given_chunk_size, *features.shape, labels)
+    size = chunk_size(given_chunk_size, features.shape[0], kernel.shape)
     best: Any = None
     for start in range(0, labels, size):
         _, logits = chunk_of(head, start, min(size, labels - start))
@@ -207,9 +208,10 @@ def widest(*tensors: Any) -> str:
     return max(computing_dtype(getattr(tensor, "dtype", None)) for tensor in tensors)
 
 
-def chunk_size(given: int | None, rows: int | None, width: int, labels: int | None) -> int:
+def chunk_size(given: int | None, rows: int | None, kernel_shape: Any) -> int:
     """Labels in a chunk: as given, or as many as make chunks of equal size."""
-    most = max(1, CHUNK // max(rows or _ASSUMED_ROWS, width)) if given is None else given
+    width, labels = kernel_shape
+    most = max(1, CHUNK // max(rows or _ASSUMED_ROWS, width or 1)) if given is None else given
     if labels is None or labels == 0:
         return most
     most = min(most, labels)

@@ -66,22 +66,21 @@ def pairwise_sigmoid_crossentropy(
     ```
     """
     dtype = widest(a, b)
-    a, b = as_array(a, "a"), as_array(b, "b")
-    if len(a.shape) != 2 or len(b.shape) != 2 or not _same(a.shape, b.shape):
+    left, right = as_array(a, "a"), as_array(b, "b")
+    if len(left.shape) != 2 or len(right.shape) != 2 or not _same(left.shape, right.shape):
         raise ValueError(
             "`a` and `b` must have the same shape, (batch, width). Received: "
-            f"a.shape={tuple(a.shape)}, b.shape={tuple(b.shape)}."
+            f"a.shape={tuple(left.shape)}, b.shape={tuple(right.shape)}."
         )
-    scale, bias = (_scalar(name, x, dtype) for name, x in (("scale", scale), ("bias", bias)))
-    features = to_tensor(a, dtype) * scale
+    features = to_tensor(left, dtype) * _scalar("scale", scale, dtype)
     size = ops.shape(features)[0]
     # Row i of `b` is column i of a kernel, and the only positive label of row i of `a`.
     mean = head_loss(
         HeadArguments(Arguments(True), positives=True, chunk_size=chunk_size),
         ops.expand_dims(ops.arange(size, dtype="int32"), -1),
         features,
-        ops.transpose(to_tensor(b, dtype)),
-        ops.broadcast_to(bias, (size,)),
+        ops.transpose(to_tensor(right, dtype)),
+        ops.broadcast_to(_scalar("bias", bias, dtype), (size,)),
     )
     return mean * ops.cast(size, dtype)
 
