@@ -18,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 from contenders import BACKEND, loss_cases, metric_case
+from heads import heads
 from timing import compare, with_progress
 
 HERE = pathlib.Path(__file__).parent
@@ -138,7 +139,7 @@ def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parts = {f.__name__: f for f in (speed, sizes, memory, startup, plot)}
+    parts = {f.__name__: f for f in (speed, sizes, memory, heads, startup, plot)}
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(parts)}")
     parser.add_argument("--pairs", type=int, default=11, help="interleaved rounds, 11 by default")
     arguments = parser.parse_args()
