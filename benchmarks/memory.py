@@ -13,11 +13,11 @@ from contenders import data, losses, modes, value_and_gradient
 SHAPE = (200_000, 100)
 
 
-def kilobytes(field):
-    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+def kilobytes(field, file="/proc/self/status"):
+    for line in pathlib.Path(file).read_text().splitlines():
         if line.startswith(field):
             return int(line.split()[1])
-    raise RuntimeError(f"Linux has no {field} in /proc/self/status.")
+    raise RuntimeError(f"Linux has no {field} in {file}.")
 
 
 def peak(contender, from_logits):

@@ -22,6 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 from contenders import BACKEND, loss_cases, metric_case, modes, uncertainty_case
+from heads import heads
 from timing import interleaved, with_progress
 from training import epochs
 
@@ -158,7 +159,9 @@ def _output(command):
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-PARTS = {f.__name__: f for f in (speed, compiled, first, fit, uncertainty, sizes, memory, startup)}
+PARTS = {
+    f.__name__: f for f in (speed, compiled, first, fit, uncertainty, sizes, memory, heads, startup)
+}
 
 
 def shown(found):
@@ -172,6 +175,8 @@ def shown(found):
             + ", ".join(f"{value:.3g} {key}" for key, value in counts.items() if key != "seconds")
             for name, counts in found["compiled"].items()
         )
+    if "mebibytes" in found:
+        others += "; MiB: " + ", ".join(f"{k} {v:.0f}" for k, v in found["mebibytes"].items())
     ours = f"{found['seconds'] * 1e3:.3f} ms" if "seconds" in found else f"{found['bytes']:.1f} B"
     return f"| {found['case']} | {found['mode']} | {keras_ratio} | {others} | {ours} |"
 

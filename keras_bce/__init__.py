@@ -7,6 +7,7 @@ from keras_bce import initializers, layers, losses, metrics
 from keras_bce.balance import balanced_pos_weight, base_rate
 from keras_bce.checks import check_inputs
 from keras_bce.comparison import compare
+from keras_bce.heads import split_head, top_labels
 from keras_bce.recalibration import recalibrate
 
 __version__ = "0.1.0"
@@ -24,6 +25,8 @@ __all__ = [
     "plotting",
     "recalibrate",
     "reference",
+    "split_head",
+    "top_labels",
 ]
 
 #: Modules that are imported on first use.

@@ -257,10 +257,8 @@ def different_names(name: str, values: Any, of: str) -> list[str]:
     return names
 
 
-def num_bins(value: Any) -> int:
+def at_least_one(name: str, value: Any) -> int:
     """An integer, 1 or greater."""
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(
-            f"`num_bins` must be an integer, 1 or greater. Received: num_bins={value!r}."
-        )
+        raise ValueError(f"`{name}` must be an integer, 1 or greater. Received: {name}={value!r}.")
     return int(value)

@@ -1,4 +1,4 @@
-"""A pointwise loss as a loss of Keras, and as a node of a functional model."""
+"""What a loss is to Keras, and as a node of a functional model."""
 
 from typing import Any
 
@@ -13,7 +13,44 @@ from keras_bce._typing import ArrayLike, Reduction, Tensor
 from keras_bce._weighting import reduced
 
 
-class PointwiseLoss(ShowsArguments, keras.losses.Loss):
+class BatchLoss(ShowsArguments, keras.losses.Loss):
+    """What all losses are to Keras; a subclass says how it reads and reduces a batch."""
+
+    def __init__(self, arguments: Arguments, reduction: Reduction, name: str, dtype: Any) -> None:
+        reduction = _arguments.reduction(reduction)
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        self._arguments = arguments
+
+    def __call__(
+        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
+    ) -> Tensor:
+        """The reduced loss of a batch."""
+        if type(self).call is not BatchLoss.call:
+            # A subclass has its own loss of each sample: Keras weights and reduces it.
+            return super().__call__(y_true, y_pred, sample_weight)
+        if _any_symbolic(y_true, y_pred, sample_weight):
+            return SymbolicLoss(self)(y_true, y_pred, sample_weight)
+        # Keras's own `__call__` would convert `y_pred` first, and so lose what is known of it.
+        is_mean = self.reduction not in (None, "none", "sum")
+        replicas = backend.replica_count() if is_mean else 1
+        return self._reduced(y_true, y_pred, sample_weight, self.reduction, replicas)
+
+    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
+        """The loss of each sample, unweighted and unreduced."""
+        return self._reduced(y_true, y_pred, None, None, 1)
+
+    def _reduced(
+        self, y_true: Any, y_pred: Any, sample_weight: Any, reduction: Reduction, replicas: int
+    ) -> Tensor:
+        """The loss of a batch, in the dtype of the loss."""
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
+        """The arguments, from which `from_config` makes an equal object."""
+        return {**super().get_config(), "dtype": self.dtype, **self._arguments.get_config()}
+
+
+class PointwiseLoss(BatchLoss):
     """A pointwise loss as a loss of Keras: prepare -> exclude -> per sample -> reduce -> cast."""
 
     def __init__(
@@ -24,26 +61,8 @@ class PointwiseLoss(ShowsArguments, keras.losses.Loss):
         name: str,
         dtype: Any,
     ) -> None:
-        reduction = _arguments.reduction(reduction)
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(arguments, reduction, name, dtype)
         self._loss = loss
-        self._arguments = arguments
-
-    def __call__(
-        self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
-    ) -> Tensor:
-        """The reduced loss of a batch."""
-        if type(self).call is not PointwiseLoss.call:
-            # A subclass has its own loss of each sample: Keras weights and reduces it.
-            return super().__call__(y_true, y_pred, sample_weight)
-        if _any_symbolic(y_true, y_pred, sample_weight):
-            return SymbolicLoss(self)(y_true, y_pred, sample_weight)
-        # Keras's own `__call__` would convert `y_pred` first, and so lose what is known of it.
-        return self._reduced(y_true, y_pred, sample_weight, self.reduction)
-
-    def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
-        """The loss of each sample, unweighted and unreduced."""
-        return self._reduced(y_true, y_pred, None, None)
 
     def each_sample(self, y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
         """What the function of this loss returns: `call`, but a pair of rank 1 is one sample.
@@ -59,16 +78,10 @@ class PointwiseLoss(ShowsArguments, keras.losses.Loss):
         return reduced(batch, self._loss, reading, None, dtype, 1)
 
     def _reduced(
-        self, y_true: Any, y_pred: Any, sample_weight: Any, reduction: Reduction
+        self, y_true: Any, y_pred: Any, sample_weight: Any, reduction: Reduction, replicas: int
     ) -> Tensor:
         batch, reading = prepare(self._arguments, y_true, y_pred, sample_weight, dtype=self.dtype)
-        is_mean = reduction not in (None, "none", "sum")
-        replicas = backend.replica_count() if is_mean else 1
         return reduced(batch, self._loss, reading, reduction, result_dtype(self.dtype), replicas)
-
-    def get_config(self) -> dict[str, Any]:
-        """The arguments, from which `from_config` makes an equal object."""
-        return {**super().get_config(), "dtype": self.dtype, **self._arguments.get_config()}
 
 
 @keras.saving.register_keras_serializable(package="keras_bce.losses")

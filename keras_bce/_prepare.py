@@ -105,22 +105,22 @@ def prepare(
         mask = align_weight("mask", mask, shape, axis)
     label_weights, pos_weight = arguments.label_weights, arguments.pos_weight
     if label_weights is not None:
-        label_weights = _along_axis("label_weights", label_weights, shape, axis)
+        label_weights = along_axis("label_weights", label_weights, shape, axis)
     if pos_weight is not None:
-        pos_weight = _along_axis("pos_weight", pos_weight, shape, axis)
+        pos_weight = along_axis("pos_weight", pos_weight, shape, axis)
     if isinstance(y_true, np.ndarray) or isinstance(y_pred, np.ndarray):
         weights = (sample_weight, label_weights)
         _check_host_values(arguments, y_true, y_pred, from_logits, weights, mask)
 
     given_dtype = result_dtype(y_pred.dtype)
     dtype = computing_dtype(dtype or given_dtype)
-    predictions = _tensor(y_pred, dtype)
+    predictions = to_tensor(y_pred, dtype)
     device = getattr(predictions, "device", None)
     given = []
     for values in (y_true, sample_weight, mask, label_weights, pos_weight):
         tensor = values
         if values is not None:
-            tensor = _tensor(values, "bool" if values is mask else dtype)
+            tensor = to_tensor(values, "bool" if values is mask else dtype)
             if getattr(tensor, "device", None) != device:
                 tensor = backend.follow(tensor, predictions)
         given.append(tensor)
@@ -167,7 +167,7 @@ def cast(values: Tensor, dtype: str) -> Tensor:
     return values if _name(values.dtype) == dtype else ops.cast(values, dtype)
 
 
-def _tensor(values: Any, dtype: str) -> Tensor:
+def to_tensor(values: Any, dtype: str) -> Tensor:
     """A tensor of this dtype."""
     if isinstance(values, np.ndarray):
         return backend.from_host(values.astype(dtype))
@@ -286,7 +286,7 @@ def align_weight(name: str, weight: Any, shape: Any, axis: int) -> Any:
     return aligned
 
 
-def _along_axis(name: str, factors: Factors, shape: Any, axis: int) -> Any:
+def along_axis(name: str, factors: Factors, shape: Any, axis: int) -> Any:
     """One number, or one per label, broadcast to the predictions: an array or a tensor."""
     if isinstance(factors, (float, np.ndarray)):
         aligned = np.asarray(factors)

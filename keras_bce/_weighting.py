@@ -143,6 +143,11 @@ def reduced(
 ) -> Tensor:
     """One number from a batch, or with the reduction `None` (or `"none"`) one for each sample."""
     samples = per_sample(exclude(batch, reading), loss, reading)
+    return reduced_samples(samples, reduction, dtype, replicas)
+
+
+def reduced_samples(samples: Samples, reduction: Reduction, dtype: str, replicas: int) -> Tensor:
+    """One number from samples, or with the reduction `None` (or `"none"`) one for each."""
     value = _reduce(samples, reduction)
     return backend.result(value / replicas if replicas > 1 else value, dtype)
 

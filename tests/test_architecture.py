@@ -28,12 +28,13 @@ def contract(root):
 
 PLANTED = {
     "upwards": ("_pointwise.py", "from keras_bce import _weighting"),
-    "sideways": ("losses.py", "from keras_bce import metrics"),
     "from a layer to the models that end in it": (
         "layers/prior.py",
         "from keras_bce import recalibration",
     ),
     "from one layer to another": ("layers/prior.py", "from keras_bce.layers import scaling"),
+    "sideways": ("losses/pointwise.py", "from keras_bce import metrics"),
+    "from loss to loss": ("losses/pairwise.py", "from keras_bce.losses import linear"),
     "a backend outside its room": ("_prepare.py", "import torch"),
     "a backend in a picture": ("plotting.py", "import torch"),
     "the reference": ("_loss.py", "from keras_bce import reference"),
@@ -83,6 +84,8 @@ PUBLIC = {
         "plotting",
         "recalibrate",
         "reference",
+        "split_head",
+        "top_labels",
     },
     "keras_bce.balance": {"balanced_pos_weight", "base_rate"},
     "keras_bce.checks": {"check_inputs"},
@@ -95,13 +98,17 @@ PUBLIC = {
         "PriorCorrection",
         "TemperatureScaling",
     },
+    "keras_bce.heads": {"split_head", "top_labels"},
     "keras_bce.losses": {
         "AsymmetricBinaryCrossentropy",
         "BinaryCrossentropy",
         "BinaryFocalCrossentropy",
+        "LinearBinaryCrossentropy",
         "asymmetric_binary_crossentropy",
         "binary_crossentropy",
         "binary_focal_crossentropy",
+        "linear_binary_crossentropy",
+        "pairwise_sigmoid_crossentropy",
     },
     "keras_bce.metrics": {
         "BinaryCrossentropy",

@@ -43,6 +43,16 @@ for each in (
 ):
     first: float = float(each[0])
 
+network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(9)])
+trainer: keras.Model = keras_bce.split_head(network)
+head_loss = losses.LinearBinaryCrossentropy(network.layers[-1], positives=True, chunk_size=4)
+head_value = head_loss([[0], [8]], p, sample_weight=[1.0, 2.0])
+losses.linear_binary_crossentropy(y, p, np.ones((2, 2)), None, pos_weight=2.0)
+losses.linear_binary_crossentropy(None, p, np.ones((2, 2)), [0.0, 0.0], positives=[[0], [1]])
+losses.pairwise_sigmoid_crossentropy(p, p, scale=10.0, bias=np.float32(-10.0))
+numbers, logits = keras_bce.top_labels(network, p, k=3, verbose=0)
+largest: int = int(numbers[0, 0])
+
 metric = metrics.BinaryCrossentropy(label_names=["cat", "dog"])
 metric.update_state(y, p, sample_weight=None)
 metric.merge_state([metrics.BinaryCrossentropy(label_names=["cat", "dog"])])

@@ -54,3 +54,21 @@ one_replica: Callable[[], int] = partial(int, 1)
 def never_infers_shapes() -> bool:
     """Keras infers shapes from symbolic tensors."""
     return False
+
+
+def python_loop(count: int, body: Callable[[Any, Any], Any], state: Any) -> Any:
+    """A loop of Python: there is nothing to compile."""
+    for i in range(count):
+        state = body(i, state)
+    return state
+
+
+def slice_columns(x: Tensor, start: int, size: int) -> Tensor:
+    """A view of columns."""
+    return x[..., start : start + size]
+
+
+def assign_columns(x: Tensor, part: Tensor, start: int) -> Tensor:
+    """Writes columns in place."""
+    x[..., start : start + part.shape[-1]] = part
+    return x

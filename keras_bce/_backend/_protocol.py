@@ -90,6 +90,41 @@ class Backend(Protocol):
             NaN.
         """
 
+    def with_gradient(
+        self, value: Callable[..., Tensor], gradient: Callable[..., Any], /
+    ) -> Callable[..., Tensor]:
+        """Gives a function a gradient that is computed anew, so that nothing is kept for it.
+
+        Args:
+            value: `value(inputs, constants, plan)`: a tensor, from a tuple of tensors, a tuple
+                of tensors that get no gradient, and a tuple of numbers. A tensor may be `None`.
+            gradient: `gradient(inputs, constants, plan, upstream)`: one for each input.
+
+        Returns:
+            `function(inputs, constants, plan)`.
+        """
+
+    def loop(self, count: Any, body: Callable[[Any, Any], Any], state: Any, /) -> Any:
+        """The state after `state = body(i, state)` for each `i` in `range(count)`.
+
+        Where it is compiled, it stays a loop. A state is a tuple of tensors.
+        """
+
+    def columns(self, x: Tensor, start: Any, size: Any, /) -> Tensor:
+        """`x[..., start : start + size]`."""
+
+    def with_columns(self, x: Tensor, part: Tensor, start: Any, /) -> Tensor:
+        """`x` with `part` in the place of its columns from `start` on; `x` itself may change."""
+
+    def marks(self, places: Tensor, size: Any, like: Tensor, /) -> Tensor:
+        """A matrix of `size` columns, 1 at the places named in each row, 0 elsewhere.
+
+        Args:
+            places: Integers (rows, K), int32; those that are no column of the matrix mark nothing.
+            size: The number of columns.
+            like: A tensor of the dtype of the matrix.
+        """
+
     def compiled(self, function: Callable[..., Tensor], /) -> Callable[..., Tensor]:
         """Compiles a whole computation for standalone calls, where the backend compiles.
 

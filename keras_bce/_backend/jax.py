@@ -318,3 +318,40 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
         return value(y, prediction, jax.lax.stop_gradient(constants))
 
     return losses
+
+
+def loop(count: Any, body: Callable[[Any, Any], Any], state: Any) -> Any:
+    return jax.lax.fori_loop(0, count, body, state)
+
+
+def columns(x: Tensor, start: Any, size: Any) -> Tensor:
+    return jax.lax.dynamic_slice_in_dim(x, start, size, -1)
+
+
+def with_columns(x: Tensor, part: Tensor, start: Any) -> Tensor:
+    return jax.lax.dynamic_update_slice_in_dim(x, part, start, -1)
+
+
+def marks(places: Tensor, size: Any, like: Tensor) -> Tensor:
+    rows = jnp.arange(len(places))[:, None]
+    # A negative place would count from the end.
+    columns = jnp.where(places < 0, size, places)
+    return jnp.zeros((len(places), size), like.dtype).at[rows, columns].set(1.0, mode="drop")
+
+
+def with_gradient(
+    value: Callable[..., Tensor], gradient: Callable[..., Any]
+) -> Callable[..., Tensor]:
+    @partial(jax.custom_vjp, nondiff_argnums=(2,))
+    def function(inputs: Any, constants: Any, plan: Any) -> Tensor:
+        return value(inputs, constants, plan)
+
+    def forward(inputs: Any, constants: Any, plan: Any) -> tuple[Tensor, Any]:
+        return value(inputs, constants, plan), (inputs, constants)
+
+    def backward(plan: Any, kept: Any, upstream: Tensor) -> tuple[Any, None]:
+        inputs, constants = kept
+        return gradient(inputs, constants, plan, upstream), None
+
+    function.defvjp(forward, backward)
+    return function

@@ -14,6 +14,11 @@ from keras_bce._typing import Tensor
 compiled_result = _common.as_is
 replica_count = _common.one_replica
 from_host = _common.from_host
+loop, columns, with_columns = (
+    _common.python_loop,
+    _common.slice_columns,
+    _common.assign_columns,
+)
 
 log = np.log
 ones_like = np.ones_like
@@ -89,6 +94,20 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
         return value if axis is None else np.mean(value, axis, dtype=value.dtype)
 
     return losses
+
+
+def with_gradient(
+    value: Callable[..., Tensor], gradient: Callable[..., Any]
+) -> Callable[..., Tensor]:
+    """Gives values only."""
+    return value
+
+
+def marks(places: Tensor, size: int, like: Tensor) -> Tensor:
+    marked = np.zeros((len(places), size), like.dtype)
+    rows, k = np.nonzero((places >= 0) & (places < size))
+    marked[rows, places[rows, k]] = 1.0
+    return marked
 
 
 def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:

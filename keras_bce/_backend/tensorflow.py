@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -313,3 +314,77 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
         return tf.custom_gradient(value_and_gradient)(y, prediction, *weights)
 
     return losses
+
+
+def loop(count: Any, body: Callable[[Any, Any], Any], state: Any) -> Any:
+    def step(i: Tensor, *state: Tensor) -> Any:
+        new = body(i, state)
+        for before, after in zip(state, new, strict=True):
+            after.set_shape(before.shape)
+        return i + 1, *new
+
+    # One iteration at a time: several would take as much memory each.
+    return tf.while_loop(
+        lambda i, *_: i < count,
+        step,
+        (0, *state),
+        parallel_iterations=1,
+        maximum_iterations=count,
+    )[1:]
+
+
+def columns(x: Tensor, start: Any, size: Any) -> Tensor:
+    # XLA takes a size of -1 for one that it does not know.
+    *rest, _ = keras.ops.shape(x)
+    return tf.slice(x, [*(0 for _ in rest), start], [*rest, size])
+
+
+def with_columns(x: Tensor, part: Tensor, start: Any) -> Tensor:
+    rest = x.shape.rank - 1
+    begin = [0] * rest + [start]
+    if _in_xla():
+        return keras.ops.slice_update(x, begin, part)
+    # In place, where nothing else reads `x`.
+    every_row = (1 << rest) - 1
+    return tf.raw_ops.TensorStridedSliceUpdate(
+        input=x,
+        begin=begin,
+        end=[0] * rest + [start + tf.shape(part)[-1]],
+        strides=[1] * (rest + 1),
+        value=part,
+        begin_mask=every_row,
+        end_mask=every_row,
+    )
+
+
+def marks(places: Tensor, size: Any, like: Tensor) -> Tensor:
+    rows = tf.shape(places)[0]
+    inside = tf.logical_and(places >= 0, places < size)
+    first = tf.expand_dims(tf.range(rows) * size, -1)
+    # What is no column goes to a place after the last row, which is cut off.
+    flat = tf.where(inside, first + places, rows * size)
+    flat = tf.reshape(flat, [-1, 1])
+    marked = tf.scatter_nd(flat, tf.ones_like(flat[:, 0], like.dtype), [rows * size + 1])
+    return tf.minimum(tf.reshape(marked[:-1], [rows, size]), 1.0)
+
+
+def with_gradient(
+    value: Callable[..., Tensor], gradient: Callable[..., Any]
+) -> Callable[..., Tensor]:
+    def function(inputs: Any, constants: Any, plan: Any) -> Tensor:
+        def value_and_gradient(*given: Tensor) -> Any:
+            left = iter(given)
+            filled = [None if x is None else next(left) for x in inputs]
+
+            def upstream_gradient(upstream: Tensor) -> list[Tensor]:
+                return [
+                    slope
+                    for slope in gradient(filled, constants, plan, upstream)
+                    if slope is not None
+                ]
+
+            return value(filled, constants, plan), upstream_gradient
+
+        return tf.custom_gradient(value_and_gradient)(*[x for x in inputs if x is not None])
+
+    return function

@@ -11,12 +11,18 @@ from torch.autograd import forward_ad
 
 from keras_bce._backend import _common
 from keras_bce._backend._protocol import Axis, Limits
+from keras_bce._backend._torch_gradient import with_gradient as with_gradient
 from keras_bce._typing import Array, Tensor
 
 compiled_result = _common.as_is
 compiled = _common.as_is
 infers_shapes = _common.never_infers_shapes
 replica_count = _common.one_replica
+loop, columns, with_columns = (
+    _common.python_loop,
+    _common.slice_columns,
+    _common.assign_columns,
+)
 
 log, power, where = torch.log, torch.pow, torch.where
 ones_like = torch.ones_like
@@ -407,3 +413,10 @@ def _nan_where_nan(value: Tensor) -> Tensor:
 
 # `apply` asks for the signature at every call.
 vars(_Differentiable.forward)["__signature__"] = inspect.signature(_Differentiable.forward)
+
+
+def marks(places: Tensor, size: int, like: Tensor) -> Tensor:
+    inside = (places >= 0) & (places < size)
+    # What is no column goes to one more, which is cut off.
+    columns = torch.where(inside, places, size).long()
+    return like.new_zeros((len(places), size + 1)).scatter_(1, columns, 1.0)[:, :size]

@@ -130,7 +130,7 @@ class ExpectedCalibrationError(ProbabilityMetric):
         num_bins: int = 15,
         ignore_class: float | None = None,
     ) -> None:
-        self.num_bins = _arguments.num_bins(num_bins)
+        self.num_bins = _arguments.at_least_one("num_bins", num_bins)
         super().__init__(name, dtype, from_logits, ignore_class, size=3 * self.num_bins)
         self._direction = "down"
 

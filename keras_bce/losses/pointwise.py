@@ -1,13 +1,10 @@
-"""Losses: what `model.compile(loss=...)` takes, and the functions behind them.
+"""Losses of labels and predictions.
 
-A sample's loss is the mean over its labels; a reduction makes one number of a batch of them.
 What the classes and functions share is described once, at `BinaryCrossentropy` and
 `binary_crossentropy`.
 """
 
 from typing import Any
-
-import keras
 
 from keras_bce import _arguments
 from keras_bce._arguments import Arguments
@@ -19,25 +16,10 @@ from keras_bce._pointwise import (
     Pointwise,
 )
 from keras_bce._typing import ArrayLike, LabelFactors, Reduction, Tensor
-
-__all__ = [
-    "AsymmetricBinaryCrossentropy",
-    "BinaryCrossentropy",
-    "BinaryFocalCrossentropy",
-    "asymmetric_binary_crossentropy",
-    "binary_crossentropy",
-    "binary_focal_crossentropy",
-]
+from keras_bce.losses._shared import register
 
 
-def __dir__() -> list[str]:
-    return sorted(__all__)
-
-
-_register = keras.saving.register_keras_serializable(package="keras_bce.losses")
-
-
-@_register
+@register
 class BinaryCrossentropy(PointwiseLoss):
     """Binary cross-entropy (log loss) between labels and predictions.
 
@@ -150,7 +132,7 @@ class BinaryCrossentropy(PointwiseLoss):
         super().__init__(loss, arguments, reduction, name, dtype)
 
 
-@_register
+@register
 class BinaryFocalCrossentropy(PointwiseLoss):
     """Focal loss: cross-entropy that counts less where a prediction is right already.
 
@@ -224,7 +206,7 @@ class BinaryFocalCrossentropy(PointwiseLoss):
         }
 
 
-@_register
+@register
 class AsymmetricBinaryCrossentropy(PointwiseLoss):
     """Asymmetric loss for multi-label data, in which nearly all labels are negative.
 
@@ -300,7 +282,7 @@ class AsymmetricBinaryCrossentropy(PointwiseLoss):
         }
 
 
-@_register
+@register
 def binary_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -337,7 +319,7 @@ def binary_crossentropy(
     return loss.each_sample(y_true, y_pred)
 
 
-@_register
+@register
 def binary_focal_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
@@ -374,7 +356,7 @@ def binary_focal_crossentropy(
     return loss.each_sample(y_true, y_pred)
 
 
-@_register
+@register
 def asymmetric_binary_crossentropy(
     y_true: ArrayLike,
     y_pred: ArrayLike,
