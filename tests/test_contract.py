@@ -12,12 +12,12 @@ import pytest
 from support.differentiation import compiled, tensor, tensors_are_unchecked, to_numpy
 from support.instances import (
     FUNCTIONS,
-    GIVEN_MORE,
     LOSSES,
     METRICS,
     batch,
     fed,
     given,
+    given_more,
     in_float32,
     numbers,
     plain,
@@ -26,7 +26,7 @@ from support.instances import (
 import keras_bce
 from keras_bce import losses, metrics
 
-METRICS = METRICS | GIVEN_MORE
+METRICS = METRICS | given_more()
 ALL = {f"loss-{k}": v for k, v in LOSSES.items()} | {f"metric-{k}": v for k, v in METRICS.items()}
 
 

@@ -47,26 +47,21 @@ METRICS = {
     ),
     "brier_score": (metrics.BrierScore, _FEW),
 }
-#: Those that `compile` does not take, since they are given more.
-GIVEN_MORE = {
-    "loss_difference": (
-        metrics.LossDifference,
-        {
-            "loss": losses.BinaryFocalCrossentropy(**_FOCAL),
-            "name": "named",
-            "dtype": "float16",
-            "from_logits": True,
-        },
-    ),
-    "sliced": (
-        metrics.Sliced,
-        {
-            "metric": metrics.BinaryCrossentropy(**SHARED, **_SURE),
-            "slice_names": ["first", "second"],
-            "name": "named",
-        },
-    ),
-}
+
+
+def given_more():
+    """Metrics that `compile` does not take, since they are given more than predictions.
+
+    A function, since a metric that another one is made of has variables: processes that are to
+    become one cluster import this module before.
+    """
+    focal = losses.BinaryFocalCrossentropy(**_FOCAL)
+    own = {"loss": focal, "name": "named", "dtype": "float16", "from_logits": True}
+    metric = metrics.BinaryCrossentropy(**SHARED, **_SURE)
+    slices = {"metric": metric, "slice_names": ["first", "second"], "name": "named"}
+    return {"loss_difference": (metrics.LossDifference, own), "sliced": (metrics.Sliced, slices)}
+
+
 FUNCTIONS = {
     "bce": keras_bce.losses.binary_crossentropy,
     "focal": keras_bce.losses.binary_focal_crossentropy,
