@@ -87,5 +87,7 @@ def test_two_processes_equal_one(tmp_path, on_one_device):
         "XLA_FLAGS": "--xla_backend_optimization_level=0",
     }
     calls = [Call(in_one_of_two, (address, number), environment) for number in range(2)]
+    # Each process gives all of the data, which is then seen twice: errors would be smaller.
+    means = {name for name in on_one_device if not name.startswith("standard error")}
     for result in in_processes(tmp_path, *calls):
-        close(result, on_one_device)
+        close(*({name: values[name] for name in means} for values in (result, on_one_device)))

@@ -51,7 +51,7 @@ class BinaryCrossentropy(ShowsArguments, MeanMetric):
             logs their dictionaries without a prefix, and one would hide the other. To
             monitor a label's own log, `EarlyStopping` needs `mode="min"`.
         uncertainty: Whether to keep what `standard_error()` and `interval()` need: sums of
-            products of losses and weights. They take a small batch up to three times as long.
+            products of losses and weights. A small batch takes up to four times as long.
 
     Raises:
         ValueError: as the loss does, and for as many `label_names` as there are not labels.

@@ -74,7 +74,7 @@ class CalibrationCurve(ProbabilityMetric):
         num_bins: int = 4096,
         ignore_class: float | None = None,
     ) -> None:
-        self.num_bins = _arguments.num_bins(num_bins)
+        self.num_bins = _arguments.at_least_one("num_bins", num_bins)
         super().__init__(name, dtype, from_logits, ignore_class, size=_TOTALS + 3 * self.num_bins)
         self._direction = "down"
 
@@ -120,7 +120,7 @@ class CalibrationCurve(ProbabilityMetric):
 
         Reference: Kumar et al., 2019, https://arxiv.org/abs/1909.10155.
         """
-        num_bins = _arguments.num_bins(num_bins)
+        num_bins = _arguments.at_least_one("num_bins", num_bins)
         binning = _arguments.choice("binning", binning, _BINNINGS)
         norm = _arguments.choice("norm", norm, (1, 2))
         if debiased and norm == 1:
@@ -206,7 +206,7 @@ class CalibrationCurve(ProbabilityMetric):
         Reference: Broecker and Smith, 2007, "Increasing the Reliability of Reliability Diagrams",
         https://doi.org/10.1175/WAF993.1.
         """
-        num_bins = _arguments.num_bins(num_bins)
+        num_bins = _arguments.at_least_one("num_bins", num_bins)
         binning = _arguments.choice("binning", binning, _BINNINGS)
         level = _arguments.level(level)
         seen = self._seen()

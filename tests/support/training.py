@@ -16,7 +16,7 @@ def data():
 
 
 def evaluated():
-    """Two epochs of training, and an evaluation: every number that Keras prints."""
+    """Two epochs of training, an evaluation, and how sure its numbers are."""
     keras.utils.set_random_seed(3)
     model = keras.Sequential([keras.layers.Input((5,)), keras.layers.Dense(3)])
     metrics = [
@@ -31,7 +31,15 @@ def evaluated():
     x, y = data()
     weights = np.linspace(0.5, 1.5, SAMPLES).astype("float32")
     model.fit(x, y, sample_weight=weights, epochs=2, batch_size=16, verbose=0, shuffle=False)
-    return model.evaluate(x, y, sample_weight=weights, batch_size=16, verbose=0, return_dict=True)
+    results = model.evaluate(
+        x, y, sample_weight=weights, batch_size=16, verbose=0, return_dict=True
+    )
+    for metric in metrics:
+        if hasattr(metric, "standard_error"):
+            errors = metric.standard_error()
+            errors = errors if isinstance(errors, dict) else {metric.name: errors}
+            results |= {f"standard error of {name}": error for name, error in errors.items()}
+    return results
 
 
 def close(left, right):
