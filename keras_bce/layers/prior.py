@@ -2,13 +2,14 @@
 
 from typing import Any
 
+import keras
 import numpy as np
-from keras import ops
 
 from keras_bce import _arguments
+from keras_bce._backend import backend
 from keras_bce._links import log_odds
 from keras_bce._prepare import check_label_count
-from keras_bce._typing import LabelFactors, Tensor
+from keras_bce._typing import Array, LabelFactors, Tensor
 from keras_bce.layers._shared import Recalibration, register
 
 __all__ = ["PriorCorrection"]
@@ -94,6 +95,7 @@ class PriorCorrection(Recalibration):
                 f"Lists of one number per label must be equally long. Received: {self._labels} "
                 "numbers."
             )
+        self._shift = self._shift_of_logits()
 
     def build(self, input_shape: Any) -> None:
         """Checks that lists have a number for each label."""
@@ -113,11 +115,16 @@ class PriorCorrection(Recalibration):
         }
 
     def _mapped(self, logits: Tensor) -> Tensor:
-        shift: Any = 0.0
+        dtype = keras.backend.standardize_dtype(logits.dtype)
+        return logits + backend.from_host(self._shift.astype(dtype))
+
+    def _shift_of_logits(self) -> Array:
+        """What is added to a logit, in float64: a number, or one per label."""
+        shift = np.zeros(())
         if self.pos_weight is not None:
             shift = shift - np.log(self.pos_weight)
         if self.negative_sampling_rate is not None:
             shift = shift + np.log(self.negative_sampling_rate)
         if self.target_prior is not None:
             shift = shift + log_odds(self.target_prior) - log_odds(self.train_prior)
-        return logits + ops.convert_to_tensor(shift, logits.dtype)
+        return np.asarray(shift)

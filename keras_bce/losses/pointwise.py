@@ -9,12 +9,8 @@ from typing import Any
 from keras_bce import _arguments
 from keras_bce._arguments import Arguments
 from keras_bce._loss import PointwiseLoss
-from keras_bce._pointwise import (
-    AsymmetricCrossentropy,
-    Crossentropy,
-    FocalCrossentropy,
-    Pointwise,
-)
+from keras_bce._modulated import AsymmetricCrossentropy, FocalCrossentropy
+from keras_bce._pointwise import Crossentropy, Pointwise
 from keras_bce._typing import ArrayLike, LabelFactors, Reduction, Tensor
 from keras_bce.losses._shared import register
 
