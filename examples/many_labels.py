@@ -49,7 +49,8 @@ def prepared():
         first = [number[word] + 1 for word in text[:half] if word in number][:LENGTH]
         second = sorted({number[word] for word in text[half:] if word in number})[:MOST]
         row[: len(first)], labels[: len(second)] = first, second
-    return x, positives
+    readable = x.any(1)  # Of no word there is no mean.
+    return x[readable], positives[readable]
 
 
 def dense(positives):
@@ -87,7 +88,7 @@ def trained(way, path):
     trainer.compile(keras.optimizers.Adam(0.01), loss=loss)
     seconds = []
     for step in range(STEPS):
-        rows = slice(step * BATCH, (step + 1) * BATCH)
+        rows = slice(step * BATCH, min((step + 1) * BATCH, len(x) - HELD_OUT))
         y = dense(positives[rows]) if way == "dense" else positives[rows]
         start = time.perf_counter()
         trainer.train_on_batch(x[rows], y)
@@ -95,7 +96,7 @@ def trained(way, path):
         print(f"\r{way}: step {step + 1} of {STEPS}", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    top, _ = keras_bce.top_labels(model, x[-HELD_OUT:], k=5, batch_size=BATCH)
+    top, _ = keras_bce.top_labels(model, x[-HELD_OUT:], k=5, batch_size=BATCH, verbose=0)
     found = (top[:, :, None] == positives[-HELD_OUT:, None, :]).any(-1)
     return {"seconds": float(np.median(seconds)), "peak": peak, "precision": float(found.mean())}
 
