@@ -6,6 +6,7 @@ what was passed, since a conversion would lose them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,6 @@ from keras import Variable, config, ops
 from keras_bce import _faults, _origin
 from keras_bce._arguments import Arguments, Factors
 from keras_bce._backend import backend
-from keras_bce._caching import remembered
 from keras_bce._links import Link, Logits, Probabilities
 from keras_bce._typing import Tensor
 
@@ -174,10 +174,17 @@ def to_tensor(values: Any, dtype: str) -> Tensor:
     return cast(values, dtype)
 
 
-@remembered
 def _name(dtype: Any) -> str:
+    if isinstance(dtype, np.dtype):
+        return _name_in_numpy(dtype)
     name: str = getattr(dtype, "name", None) or str(dtype)
     return name.removeprefix("torch.")
+
+
+@lru_cache
+def _name_in_numpy(dtype: np.dtype[Any]) -> str:
+    """Kept, since NumPy makes a name anew for 2 us at each request."""
+    return dtype.name
 
 
 def as_array(values: Any, name: str) -> Any:
