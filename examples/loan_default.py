@@ -58,28 +58,25 @@ def judged(model, x, y, refused_from, weight):
     A missed default costs `weight`, a good customer who is refused 1.
     """
     wrap = keras_bce.metrics.FromLogits
-    calibration = keras_bce.metrics.ExpectedCalibrationError("ece", from_logits=True, num_bins=10)
+    calibration = keras_bce.metrics.CalibrationCurve("ece", from_logits=True)
+    log_loss = keras_bce.metrics.BinaryCrossentropy("log loss", from_logits=True, uncertainty=True)
     model.compile(
         loss=keras_bce.losses.BinaryCrossentropy(from_logits=True),
         metrics=[
             wrap(keras.metrics.Recall(refused_from, name="recall")),
             wrap(keras.metrics.Precision(refused_from, name="precision")),
             wrap(keras.metrics.AUC(name="auc", num_thresholds=1000)),
-            keras_bce.metrics.BinaryCrossentropy("log loss", from_logits=True),
+            log_loss,
             keras_bce.metrics.NormalizedEntropy("entropy", from_logits=True),
             keras_bce.metrics.CalibrationRatio("ratio", from_logits=True),
             calibration,
         ],
     )
     results = model.evaluate(x, y, verbose=0, return_dict=True)
-    loss = keras_bce.losses.BinaryCrossentropy(from_logits=True, reduction=None)
-    caught, refused = (
-        results["recall"] * y.sum(),
-        results["recall"] / results["precision"] * y.sum(),
-    )
+    caught = results["recall"] * y.sum()
+    refused = caught / results["precision"]
     results["cost"] = (weight * (y.sum() - caught) + refused - caught) / len(y)
-    each = keras.ops.convert_to_numpy(loss(y, model.predict(x, verbose=0)))
-    return results | {"  +-": each.std(ddof=1) / len(each) ** 0.5}, calibration
+    return results | {"  +-": log_loss.standard_error()}, calibration
 
 
 def one_customer():
@@ -137,18 +134,30 @@ def main():
     # Refusing someone costs less than it saves from a chance of 1 / (1 + weight) on.
     refused_from = 1 / (1 + weight)
     heading(f"refused from {refused_from:.1%} on")
-    show("plain", judged(models["plain"], x_test, y_test, refused_from, weight)[0])
-    show("pos_weight, from 50% on", judged(balanced, x_test, y_test, 0.5, weight)[0])
-    for (name, model), colour in zip(recalibrated.items(), plotting.COLOURS[4:], strict=False):
-        results, calibration = judged(model, x_test, y_test, refused_from, weight)
+    parts = {}
+    for name, model, threshold in (
+        ("plain", models["plain"], refused_from),
+        ("pos_weight, from 50% on", balanced, 0.5),
+        *((name, model, refused_from) for name, model in recalibrated.items()),
+    ):
+        results, calibration = judged(model, x_test, y_test, threshold, weight)
         show(name, results)
-        plotting.reliability_diagram(calibration, ax=right, label=name, colour=colour)
+        parts[name] = calibration.decomposition("log_loss")
+        if name in recalibrated:
+            colour = plotting.COLOURS[4 + list(recalibrated).index(name)]
+            plotting.reliability_diagram(calibration, ax=right, label=name, colour=colour)
+    print(f"\n{'log loss =':<23}   uncertainty - discrimination + miscalibration")
+    for name, part in parts.items():
+        print(
+            f"{name:<20}{part['score']:.3f}{part['uncertainty']:14.3f}"
+            f"{part['discrimination']:17.3f}{part['miscalibration']:17.3f}"
+        )
     print(READING_RECALIBRATED)
 
     left.set_title("Chance of default, predicted by four losses", fontsize=10)
     right.set_title("pos_weight, balanced, and recalibrated", fontsize=10)
     for axes in (left, right):
-        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.12))
+        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.36))
     path = Path(__file__).with_suffix(".png")
     figure.savefig(path, dpi=130, bbox_inches="tight")
     print(f"Whether their chances can be believed: {path.name}.")
@@ -158,7 +167,7 @@ READING = """
 recall and precision are of those refused; cost is what the bank loses per customer, if a missed
 default costs as much as refusing pos_weight good customers; +- is the standard error of the log
 loss; entropy is log loss over that of the base rate, 1 is useless; ratio is predicted over actual
-defaults, 1 is right; ece is the mean distance between predicted and observed frequencies.
+defaults, 1 is right; ece is the smooth distance between predicted and observed frequencies.
 
 All rank the customers almost equally well (auc). Balancing finds most defaults at the price of
 many false alarms, and its probabilities are far too high (ratio, ece): use them to rank, or with a
@@ -170,7 +179,8 @@ From this chance on, refusing costs the bank less than it saves. Recalibrated, t
 decides as before: the same recall and cost, but for the few customers on the edge whom Platt's
 line moves. Its chances are now as good as the plain model's: the log loss is the same within its
 standard error. PriorCorrection needs nothing but the weight; Platt's line is fitted to 2,000
-customers whom the model has not seen.
+customers whom the model has not seen. The log loss in parts says the same: balancing costs
+miscalibration alone, and recalibration takes it away without costing discrimination.
 """
 
 
