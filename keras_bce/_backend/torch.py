@@ -18,11 +18,8 @@ compiled_result = _common.as_is
 compiled = _common.as_is
 infers_shapes = _common.never_infers_shapes
 replica_count = _common.one_replica
-loop, columns, with_columns = (
-    _common.python_loop,
-    _common.slice_columns,
-    _common.assign_columns,
-)
+loop, columns = _common.python_loop, _common.slice_columns
+with_columns = _common.assign_columns
 
 log, power, where = torch.log, torch.pow, torch.where
 ones_like = torch.ones_like
