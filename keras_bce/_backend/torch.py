@@ -16,11 +16,8 @@ compiled = _common.as_is
 differentiable = _torch_formulas.differentiable
 infers_shapes = _common.never_infers_shapes
 replica_count = _common.one_replica
-loop, columns, with_columns = (
-    _common.python_loop,
-    _common.slice_columns,
-    _common.assign_columns,
-)
+loop, columns = _common.python_loop, _common.slice_columns
+with_columns = _common.assign_columns
 
 log, power, where = torch.log, torch.pow, torch.where
 ones_like = torch.ones_like
