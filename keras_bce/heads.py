@@ -9,7 +9,7 @@ from keras import ops
 from keras_bce import _arguments
 from keras_bce._data import Batches, Progress, Verbose, check_verbose, readable
 from keras_bce._heads import check_head, top_columns
-from keras_bce._typing import Array
+from keras_bce._typing import Array, Tensor
 
 __all__ = ["split_head", "top_labels"]
 
@@ -52,14 +52,25 @@ def split_head(model: keras.Model) -> keras.Model:
 
 
 class _Trainer(keras.Model):
-    """A functional model that ends before the head, and tracks it."""
+    """A model that ends before the head, and tracks it."""
 
+    # Not a functional model itself: in Keras 3.10 that tracks no attributes.
     def __init__(self, model: keras.Model) -> None:
         head = _head_of(model)
+        super().__init__(name=f"{model.name}_trainer")
         # `Sequential.input` is that of the model's use in another one, if any.
         inputs = model.inputs[0] if isinstance(model, keras.Sequential) else model.input
-        super().__init__(inputs, head.input, name=f"{model.name}_trainer")
+        self.body = keras.Model(inputs, head.input)
         self.head = head
+        self.built = True  # Its two parts are.
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Tensor:
+        return self.body(inputs, training=training, mask=mask)
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the features."""
+        return self.body.output_shape
 
     def get_config(self) -> dict[str, Any]:
         """Raises: the model that was split is what can be saved."""
