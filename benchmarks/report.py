@@ -83,8 +83,10 @@ def tables(found):
 def written(text, found):
     """The text of README.md with its tables written anew."""
     for name, lines in tables(found).items():
-        pattern = rf"(<!-- {name} -->\n).*?(\n<!-- end -->)"
-        text = re.sub(pattern, lambda m, lines=lines: m[1] + lines + m[2], text, flags=re.DOTALL)
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
+        text = re.sub(
+            pattern, lambda m, lines=lines: m[1] + lines + "\n" + m[2], text, flags=re.DOTALL
+        )
     return text
 
 
