@@ -71,7 +71,7 @@ class CalibrationRatio(Uncertain, ProbabilityMetric):
         return super().result()
 
     def _result(self, sums: Tensor) -> Tensor:
-        predicted, actual = sums[0], sums[1]
+        predicted, actual, *_ = ops.unstack(sums)
         with np.errstate(invalid="ignore"):  # NumPy warns where this is NaN.
             # 0 / 0 without positives, whatever was predicted.
             return self._cast(backend.where(actual == 0.0, actual, predicted) / actual)

@@ -210,7 +210,7 @@ class NormalizedEntropy(Uncertain, ProbabilityMetric):
         return super().result()
 
     def _result(self, sums: Tensor) -> Tensor:
-        losses, positives, negatives = sums[0], sums[1], sums[2]
+        losses, positives, negatives, *_ = ops.unstack(sums)
         total = positives + negatives
         with np.errstate(divide="ignore", invalid="ignore"):  # NumPy warns where this is NaN.
             shares = (positives / total, negatives / total)
