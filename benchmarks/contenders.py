@@ -75,7 +75,7 @@ def as_it_is(function):
 
 
 def modes():
-    """By name, what compiles a function; the standalone call is the first."""
+    """The compilers of the backend, by name; the first one, "eager", compiles nothing."""
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -136,7 +136,7 @@ def loss_cases(shape, from_logits, mode, only=None):
             functions = {name: compiled(loss) for name, loss in found.items()}
         else:
             functions = {name: compiled(loss) for name, loss in focal(from_logits).items()}
-        # Reads both and writes as much as a gradient: what memory alone costs.
+        # The memory floor: reads both tensors, and writes as much as a gradient.
         functions["memory"] = compiled(lambda y, x: y + x)
         yield what, {name: lambda f=f: finished(f(y, x)) for name, f in functions.items()}
 

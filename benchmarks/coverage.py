@@ -27,14 +27,14 @@ def sigmoid(x):
 
 
 def drawn(generator, mean, count):
-    """Chances, and the logits that two models give."""
+    """True probabilities, and the logits of two models."""
     logits = generator.normal(mean, 1.5, count)
     noise, other = generator.normal(0, 0.7, (2, count))
     return sigmoid(logits), logits + noise, logits + 0.9 * noise + 0.3 * other
 
 
 def true_values(mean):
-    """What the metrics estimate, from many rows and exact chances."""
+    """The true values of the metrics, from many rows and true probabilities."""
     chance, a, b = drawn(np.random.default_rng(0), mean, TRUTH)
     losses = [np.logaddexp(0, x) - chance * x for x in (a, b)]
     rate = chance.mean()
@@ -72,7 +72,7 @@ def coverage(mean, heavy, rows, sets):
         given = (a, b) if name == "difference" else a
         sliced.update_state(y, given, weights, slices=numbers)
         bounds = np.array(list(sliced.interval().values()))
-        # Where there is no interval, it does not hold anything.
+        # An interval of NaN counts as a miss.
         found[name] = np.mean((bounds[:, 0] <= true) & (true <= bounds[:, 1]))
     return found
 

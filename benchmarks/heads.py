@@ -26,7 +26,7 @@ import keras_bce
 BACKEND = keras.config.backend()
 ROWS, WIDTH, POSITIVES = 256, 64, 20
 SIZES = (10**3, 10**4, 10**5, 10**6)
-#: What a dense contender may take for each logit; it is left out where there is less.
+#: Bytes a logit that a dense contender may need; with less memory free it is skipped.
 DENSE_BYTES = 48
 
 
@@ -60,7 +60,7 @@ LOSSES = {
 
 
 def data(positives, labels, rows=ROWS):
-    """Labels, 20 of each row 1, and what makes the logits."""
+    """Labels, of which 20 in each row are 1, features, kernel and bias."""
     generator = np.random.default_rng(0)
     features = generator.standard_normal((rows, WIDTH), "float32")
     kernel = 0.1 * generator.standard_normal((WIDTH, labels), "float32")
@@ -103,7 +103,7 @@ def step(loss):
 
 
 def products(_, features, kernel, bias):
-    """The three products that no way can do without, of logits that are there already."""
+    """The matrix products of the forward and the backward pass, without the loss between them."""
     logits = ops.matmul(features, kernel)
     return ops.matmul(logits, ops.transpose(kernel)), ops.matmul(ops.transpose(features), logits)
 
@@ -116,7 +116,7 @@ def seconds(run, given, repeat=7):
         return time.perf_counter() - start
 
     once()
-    return min(once() for _ in range(repeat))  # Others may use the machine.
+    return min(once() for _ in range(repeat))  # The least, since other processes may slow a run.
 
 
 def measure(name, labels):
@@ -135,12 +135,12 @@ def measure(name, labels):
             run = products
         return (ROWS * labels + 2 * WIDTH * labels) * 4 / 2**20, seconds(run, given)
     run, positives = step(LOSSES[name]), name == "positives"
-    run(*data(positives, 100, 8))  # What is made once only.
+    run(*data(positives, 100, 8))  # Allocations that happen once do not count.
     gc.collect()
     before = kilobytes("VmRSS")
     given = data(positives, labels)
     gc.collect()
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # Forgets the peak so far.
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # Resets the peak.
     result = run(*given)
     mebibytes = (kilobytes("VmHWM") - before) / 1024
     del result

@@ -24,8 +24,8 @@ def peak(contender, from_logits):
     mode = "jit" if "jit" in modes() else "eager"
     function = value_and_gradient(mode, losses(from_logits)[contender])
     y, x = data(SHAPE, from_logits)
-    finished(function(y[:100], x[:100]))  # What is made once only.
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # Forgets the peak so far.
+    finished(function(y[:100], x[:100]))  # Allocations that happen once do not count.
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # Resets the peak.
     before = kilobytes("VmRSS")
     result = finished(function(y, x))
     after = kilobytes("VmHWM")

@@ -14,7 +14,7 @@ BACKENDS = {"tensorflow": "TF", "jax": "JAX", "torch": "torch"}
 
 
 def results():
-    """The result files by backend, of those that there are."""
+    """The contents of the result files that exist, by backend."""
     paths = {name: HERE / "results" / f"{name}.json" for name in BACKENDS}
     return {name: json.loads(p.read_text()) for name, p in paths.items() if p.exists()}
 
@@ -56,7 +56,7 @@ def compilations(row):
 
 
 def others(found):
-    """The times over ours of what else one would pick."""
+    """The times of the functions of other libraries, over ours."""
     lines = ["| its time over ours | case | mode | |", "| --- | --- | --- | ---: |"]
     for result in found.values():
         for part in ("speed", "compiled"):

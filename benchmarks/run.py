@@ -43,12 +43,12 @@ def size(shape):
 
 
 def speed(pairs):
-    """Standalone calls of the losses and metrics, as no compiler sees them."""
+    """Standalone calls of the losses and metrics."""
     return _losses_and_metrics(pairs, ["eager"])
 
 
 def compiled(pairs):
-    """The same inside of `tf.function`, with XLA as well, `jax.jit` and `torch.compile`."""
+    """The same calls compiled: `tf.function`, with and without XLA, `jax.jit`, `torch.compile`."""
     return _losses_and_metrics(pairs, list(modes())[1:])
 
 

@@ -22,7 +22,7 @@ SIZES = {"small": (20, 64, 1, 32, 100), "wide": (64, 0, 2000, 256, 10)}
 
 
 class Counted(keras.layers.Layer):
-    """Hands its input on, and counts how often Python runs: once for each trace."""
+    """An identity layer that counts its calls: compiled, there is one for each trace."""
 
     runs = 0
 
@@ -59,7 +59,7 @@ def first_step(name, size, predictions):
     counts = _count_compilations()
     keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]).predict(np.ones((4, 3)), verbose=0)
     gc.collect()
-    gc.freeze()  # Else a collection of garbage falls into one or the other.
+    gc.freeze()  # Otherwise a garbage collection may fall into one of the times only.
     model, x, y, start = made(LIBRARIES[name], size, predictions)
     rows = SIZES[size][3]
     before, Counted.runs = dict(counts), 0
@@ -69,7 +69,7 @@ def first_step(name, size, predictions):
 
 
 def _count_compilations():
-    """How often, and for how long, JAX traces and compiles from now on."""
+    """Starts to count the traces and compilations of JAX, and their seconds."""
     counts = {}
     if keras.config.backend() == "jax":
         import jax
@@ -85,7 +85,7 @@ def _count_compilations():
 
 
 def epochs(size, predictions, run_eagerly):
-    """By what is run, functions that run an epoch, one for each contender."""
+    """For `fit` and `evaluate`, functions that run an epoch, by contender."""
     models = {
         name: made(library, size, predictions, run_eagerly=run_eagerly)
         for name, library in LIBRARIES.items()

@@ -80,7 +80,7 @@ def main():
     by_region = keras_bce.metrics.Sliced(difference, names)
     pair = [model.predict(x_test, verbose=0) for model in models.values()]
     by_region.update_state(y_test, pair, slices=regions)
-    # Of four intervals, all hold their true values with a chance of 95%.
+    # Bonferroni: in 95% of cases or more, all four intervals hold their true values.
     wide = by_region.interval(1 - 0.05 / len(names))
     print(f"{'by region, wider':<28}{'':>9}    interval of {1 - 0.05 / len(names):.2%}")
     for name, value in by_region.result().items():

@@ -1,4 +1,4 @@
-"""Rare positives: what each loss gives and costs, and chances that can be believed again.
+"""Rare positives: what each loss gives and costs, and how to recalibrate its probabilities.
 
     python examples/loan_default.py
 
@@ -53,7 +53,7 @@ def trained(loss, x, y):
 
 
 def judged(model, x, y, refused_from, weight):
-    """Held-out numbers, and calibration; whoever has this chance or a higher one is refused.
+    """Held-out metrics, if everyone with this probability of default or more is refused.
 
     A missed default costs `weight`, a good customer who is refused 1.
     """

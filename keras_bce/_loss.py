@@ -1,4 +1,4 @@
-"""What a loss is to Keras, and as a node of a functional model."""
+"""A loss as Keras sees it, and as a node of a functional model."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from keras_bce._weighting import reduced
 
 
 class BatchLoss(ShowsArguments, keras.losses.Loss):
-    """What all losses are to Keras; a subclass says how it reads and reduces a batch."""
+    """What all losses have in common; a subclass reads and reduces a batch."""
 
     def __init__(self, arguments: Arguments, reduction: Reduction, name: str, dtype: Any) -> None:
         reduction = _arguments.reduction(reduction)

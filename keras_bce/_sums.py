@@ -97,7 +97,7 @@ class ExactSums:
     def merge(self, state: Array) -> None:
         """Adds the state of other sums."""
         dtype = self.variable.dtype
-        total = self.state.sum(0, dtype="float64") + np.sum(state, 0, dtype="float64")
+        total = self.totals + np.sum(state, 0, dtype="float64")
         high = total.astype(dtype)
         with np.errstate(invalid="ignore"):  # The rest of an infinite sum is 0.
             low = np.where(np.isfinite(high), total - high, 0.0)

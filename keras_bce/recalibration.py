@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import keras
 
-from keras_bce import layers
+from keras_bce import _arguments, layers
 from keras_bce._data import Batches, Progress, Verbose, check_verbose, outputs, readable
 from keras_bce._prepare import computing_dtype
 from keras_bce._recalibrated import DenseLogits, Recalibrated
@@ -100,11 +100,7 @@ def recalibrate(
             "`model` must be a Keras model that is built. Received: "
             f"model={model!r}. Train it, or call it on a batch."
         )
-    if method not in _METHODS:
-        raise ValueError(
-            f"`method` must be one of {', '.join(map(repr, _METHODS))}. Received: "
-            f"method={method!r}."
-        )
+    method = _arguments.choice("method", method, tuple(_METHODS))
     source, reading = model, {"from_logits": from_logits}
     if _ends_in_sigmoid(model):
         behind = _behind_sigmoid(model)

@@ -21,12 +21,11 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
         if torch.compiler.is_compiling():
             return _Compiled.apply(at_loss, y, prediction, pos_weight, axis)
         at = _At(at_loss)
-        if prediction.requires_grad and torch.is_grad_enabled():
-            value, _ = _Differentiable.apply(at, y, prediction, pos_weight, axis, True)
-            return value
-        if torch.is_grad_enabled():
-            return _Differentiable.apply(at, y, prediction, pos_weight, axis, False)
-        return _in_blocks(partial(_value, at, axis), axis, y, prediction, pos_weight)
+        if not torch.is_grad_enabled():
+            return _in_blocks(partial(_value, at, axis), axis, y, prediction, pos_weight)
+        keeps_slope = prediction.requires_grad
+        result = _Differentiable.apply(at, y, prediction, pos_weight, axis, keeps_slope)
+        return result[0] if keeps_slope else result
 
     return losses
 

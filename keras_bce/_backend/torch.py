@@ -24,7 +24,8 @@ ones_like = torch.ones_like
 
 
 def is_known(x: Tensor) -> bool:
-    return not torch.compiler.is_compiling()
+    # On the device "meta", where Keras infers shapes, a tensor has no values.
+    return not torch.compiler.is_compiling() and x.device.type != "meta"
 
 
 def from_host(values: Array) -> Tensor:

@@ -1,6 +1,5 @@
 """What all recalibration layers have in common: how they read inputs, and how they are adapted."""
 
-import contextlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -79,7 +78,12 @@ class FittedRecalibration(Recalibration):
     _weight_shape: tuple[int, ...] = ()
 
     def __init__(
-        self, from_logits: bool, per_label: bool, to_logits: bool | None, **kwargs: Any
+        self,
+        from_logits: bool = True,
+        per_label: bool = False,
+        *,
+        to_logits: bool | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(from_logits, to_logits, **kwargs)
         self.per_label = bool(per_label)
@@ -179,16 +183,15 @@ class FittedRecalibration(Recalibration):
         return any(np.isnan(ops.convert_to_numpy(weight)).any() for weight in self.weights)
 
     def _check_adapted(self, inputs: Tensor) -> None:
-        if backend.infers_shapes():
+        tensors = (inputs, *map(ops.convert_to_tensor, self.weights))
+        if backend.infers_shapes() or not all(map(backend.is_known, tensors)):
             return
-        with contextlib.suppress(TypeError, NotImplementedError):  # Not readable while compiling.
-            ops.convert_to_numpy(ops.reshape(inputs, (-1,))[:0])
-            if self._holds_nan():
-                raise ValueError(
-                    f"A {type(self).__name__} must be adapted before it is called. Call "
-                    "`adapt(y_pred, y_true)`, or use `keras_bce.recalibrate`."
-                )
-            self._is_adapted = True
+        if self._holds_nan():
+            raise ValueError(
+                f"A {type(self).__name__} must be adapted before it is called. Call "
+                "`adapt(y_pred, y_true)`, or use `keras_bce.recalibrate`."
+            )
+        self._is_adapted = True
 
     def _fitted(self, rows: _fitting.Rows) -> Iterable[Any]:
         """The parameters, in their order."""

@@ -59,16 +59,6 @@ class IsotonicCalibration(FittedRecalibration):
     _weight_shape = (3, KNOTS)
     knots: Any
 
-    def __init__(
-        self,
-        from_logits: bool = True,
-        per_label: bool = False,
-        *,
-        to_logits: bool | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(from_logits, per_label, to_logits, **kwargs)
-
     def _fitted(self, rows: _fitting.Rows) -> Iterable[Any]:
         return (_fitting.isotonic(rows, KNOTS),)
 

@@ -68,16 +68,6 @@ class TemperatureScaling(FittedRecalibration):
     _weight_names = ("a",)
     a: Any
 
-    def __init__(
-        self,
-        from_logits: bool = True,
-        per_label: bool = False,
-        *,
-        to_logits: bool | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(from_logits, per_label, to_logits, **kwargs)
-
     def _fitted(self, rows: _fitting.Rows) -> Iterable[Any]:
         return (_fitting.temperature(rows),)
 
@@ -131,16 +121,6 @@ class PlattScaling(FittedRecalibration):
     a: Any
     b: Any
 
-    def __init__(
-        self,
-        from_logits: bool = True,
-        per_label: bool = False,
-        *,
-        to_logits: bool | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(from_logits, per_label, to_logits, **kwargs)
-
     def _fitted(self, rows: _fitting.Rows) -> Iterable[Any]:
         return _fitting.platt(rows)
 
@@ -189,16 +169,6 @@ class BetaCalibration(FittedRecalibration):
     a: Any
     b: Any
     c: Any
-
-    def __init__(
-        self,
-        from_logits: bool = True,
-        per_label: bool = False,
-        *,
-        to_logits: bool | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(from_logits, per_label, to_logits, **kwargs)
 
     def _fitted(self, rows: _fitting.Rows) -> Iterable[Any]:
         return _fitting.beta(rows)
