@@ -37,3 +37,9 @@ def test_label_names_give_each_label_its_own_mean(from_logits):
     assert numbers(metric(y, given, weights)) == pytest.approx(
         expected | {"bce_dog": each[1]}, rel=1e-6
     )
+
+
+def test_the_results_of_labels_come_in_the_order_of_their_names():
+    metric = metrics.BinaryCrossentropy("bce", label_names=["dog", "cat"])
+    metric.update_state([[0, 1]], [[0.2, 0.3]])
+    assert list(metric.result()) == ["bce", "bce_dog", "bce_cat"]

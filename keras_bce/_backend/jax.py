@@ -139,7 +139,23 @@ def compiled_update(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return call
 
 
-compiled_result = jax.jit
+def compiled_result(function: Callable[[Tensor], Any]) -> Callable[[Tensor], Any]:
+    """One `jit`; a dictionary keeps its order, which `jit` would sort by name."""
+    names: list[str] = []
+
+    @jax.jit
+    def values(state: Tensor) -> Any:
+        result = function(state)
+        if not isinstance(result, dict):
+            return result
+        names[:] = result
+        return list(result.values())
+
+    def call(state: Tensor) -> Any:
+        result = values(state)
+        return dict(zip(names, result, strict=True)) if names else result
+
+    return call
 
 
 def has_float64() -> bool:
