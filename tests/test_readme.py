@@ -1,32 +1,17 @@
-"""The README's code runs, and prints what its comments say."""
+"""What the README promises: two commands, and failures that are tested."""
 
 import re
 from pathlib import Path
 
 import pytest
+from support import snippets
 
-README = Path(__file__).parents[1] / "README.md"
-
-
-def blocks(language):
-    if not README.exists():
-        pytest.skip("only in the source tree")
-    return re.findall(rf"^```{language}\n(.*?)^```", README.read_text(), re.M | re.S)
-
-
-def test_every_block_of_python_runs_and_prints_what_it_says(capsys):
-    pytest.importorskip("sklearn")
-    namespace = {}
-    code = blocks("python")
-    assert len(code) >= 4
-    for block in code:
-        exec(block, namespace)
-        printed = capsys.readouterr().out.split()
-        assert printed == re.findall(r"^print.*# (.*)$", block, re.M)
+README = snippets.ROOT / "README.md"
+pytestmark = pytest.mark.skipif(not README.exists(), reason="only in the source tree")
 
 
 def test_the_first_two_shell_blocks_are_one_command_each():
-    first, second = blocks("sh")[:2]
+    first, second = snippets.blocks(README, "sh")[:2]
     assert first.count("\n") == second.count("\n") == 1
     assert "quickstart.py" in first
     assert "pytest" in second
