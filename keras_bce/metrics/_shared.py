@@ -47,12 +47,14 @@ class SumsMetric(ShowsReading, PortableMetric):
             lambda state: self._result(backend.sums(state))
         )
 
+    @backend.unconverted
     def update_state(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> None:
         """Adds a batch; the arguments are those of a call of `losses.BinaryCrossentropy`."""
         self._add(y_true, y_pred, sample_weight)
 
+    @backend.unconverted
     def result(self) -> Any:
         """The result so far."""
         return self._result_of_state(self._sums.variable.value)
