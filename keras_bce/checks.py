@@ -69,7 +69,7 @@ def check_inputs(
     is checked: give it a weight of 0, or the label `ignore_class`.
 
     Returns:
-        `None`.
+        `None`, if nothing is at fault.
 
     Raises:
         ValueError: if anything is at fault. It says of each fault what is wrong, how many values

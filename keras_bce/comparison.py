@@ -33,10 +33,11 @@ def compare(
     r"""Runs two models over the same data, in one pass, and compares their losses.
 
     $$
-    d = \text{mean loss of } a - \text{mean loss of } b
+    d = \frac{\sum_i (n_i^a - n_i^b)}{\sum_i v_i}
     $$
 
-    with a standard error from the differences of each sample, as in a paired t-test.
+    where $n_i^a$ and $n_i^b$ are the weighted losses of sample $i$ under `model_a` and `model_b`,
+    and $v_i$ is its weight. The standard error comes from the differences, as in a paired t-test.
 
     Args:
         model_a: A Keras model with one output.
@@ -54,9 +55,9 @@ def compare(
 
     Returns:
         A `metrics.LossDifference` that has seen the data. Its `result()` is $d$: below 0 `model_a`
-        is better. The difference is real, as far as 95% goes, if `interval()` does not hold 0. It
-        can be merged with those of other parts of the data. It is NaN where labels or predictions
-        are impossible: `keras_bce.check_inputs` says which.
+        is better. If `interval()` does not contain 0, the difference is significant at 5%. It can
+        be merged with those of other parts of the data. It is NaN where labels or predictions are
+        impossible: `keras_bce.check_inputs` says which.
 
     Raises:
         ValueError: for what is not a model, and for data without labels.

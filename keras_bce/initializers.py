@@ -53,8 +53,8 @@ class LogOdds(keras.initializers.Initializer):
     model.compile("adam", loss=keras_bce.losses.BinaryCrossentropy(from_logits=True))
     ```
 
-    Training with `pos_weight` does not need it: the best constant prediction then has `pos_weight`
-    times the odds of the base rate, which is 1/2 with `keras_bce.balanced_pos_weight`.
+    With `pos_weight` the best constant prediction has `pos_weight` times the odds of the base rate.
+    With `keras_bce.balanced_pos_weight` that is a bias of 0, which needs no initializer.
 
     References: Karpathy, 2019,
     [A Recipe for Training Neural Networks](https://karpathy.github.io/2019/04/25/recipe/); Lin et

@@ -38,6 +38,11 @@ def convert(lines: Iterable[str]) -> Iterator[str]:
             end = next(k for k in range(i, len(lines)) if not lines[k].strip())
             yield from lines[i:end]
             i = end - 1
+        elif text == "Returns:":
+            # Napoleon would take what stands before a colon for the type: here that is nothing.
+            yield line
+            yield re.sub(r"^(\s+)(?=\S)", r"\1: ", _inline(lines[i + 1]))
+            i += 1
         elif re.fullmatch("Examples?:", text):
             yield from _directive("rubric", text[:-1], [], indent)
         elif text.endswith(":") and not lines[i + 1].strip() and _next_indent(lines, i) > indent:

@@ -7,16 +7,20 @@ from docutils import nodes
 from latex2mathml.converter import convert
 from sphinx.application import Sphinx
 
+_SPACE = '<mspace width="0.167em" />'
+_LOG = "<mi>(?:log|exp|ln)</mi>"
+#: What a name of a function needs a space from, which browsers leave out between two names.
+_AFTER = r"(?:</mi>|</mn>|</msub>|</msup>|</msubsup>|</mfrac>)"
+_BEFORE = "(?:<mi|<mn|<msub|<msup|<mfrac)"
+_OPEN = '<mo stretchy="false">&#x00028;'
+
 
 def mathml(latex: str, display: str) -> str:
     """A formula as MathML."""
     drawn = convert(latex, display=display).replace(r"\_", "_")
-    # `\log p` needs a space, which a browser leaves out between two names.
-    return re.sub(
-        r"<mi>(log|exp|ln|max|min)</mi>(?=<m[inst]|<mfrac)",
-        r'<mi>\1</mi><mspace width="0.167em" />',
-        drawn,
-    )
+    drawn = re.sub(rf"<mo>(min|max)</mo>(?={_OPEN})", r"<mi>\1</mi>", drawn)
+    drawn = re.sub(rf"({_LOG})(?={_BEFORE})", rf"\1{_SPACE}", drawn)
+    return re.sub(rf"({_AFTER})(?={_LOG})", rf"\1{_SPACE}", drawn)
 
 
 def _inline(self: Any, node: nodes.math) -> None:
