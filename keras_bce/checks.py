@@ -87,7 +87,7 @@ def check_inputs(
     ValueError: `y_true` must hold labels in [0, 1]. Received: 1 of 2 outside, the first in batch 1
     at y_true[1, 0]=2... Labels of several classes need one column per class, of 0 and 1.
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, "sigmoid")])
-    >>> keras_bce.check_inputs((x, [0, 1]), model=model)
+    >>> keras_bce.check_inputs((x, [0, 1]), model=model, verbose=0)
     Traceback (most recent call last):
     ...
     ValueError: `y_pred` must hold probabilities in [0, 1]. Received: 1 of 2 outside or NaN, the

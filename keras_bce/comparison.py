@@ -72,7 +72,7 @@ def compare(
     ...     inputs = keras.Input((1,))
     ...     return keras.Model(inputs, keras.ops.full_like(inputs, p))
     >>> x, y = np.zeros((100, 1)), np.arange(100) % 10 == 0
-    >>> difference = keras_bce.compare(constant(0.1), constant(0.2), x, y)
+    >>> difference = keras_bce.compare(constant(0.1), constant(0.2), x, y, verbose=0)
     >>> low, high = difference.interval()
     >>> print(f"{float(difference.result()):.4f} in [{low:.4f}, {high:.4f}]")
     -0.0367 in [-0.0846, 0.0112]

@@ -138,7 +138,7 @@ def top_labels(
     >>> import keras, keras_bce, numpy as np
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1000)])
     >>> model.set_weights([np.linspace(-1, 1, 1000)[None], np.zeros(1000)])
-    >>> labels, logits = keras_bce.top_labels(model, np.array([[2.0], [-1.0]]), k=2)
+    >>> labels, logits = keras_bce.top_labels(model, np.array([[2.0], [-1.0]]), k=2, verbose=0)
     >>> labels.tolist()
     [[999, 998], [0, 1]]
 

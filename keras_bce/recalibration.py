@@ -94,7 +94,7 @@ def recalibrate(
     >>> x = np.linspace(-1.0, 1.0, 100).reshape(-1, 1)
     >>> y = np.arange(100) % 10 == 0  # One in ten, whatever x is.
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, "sigmoid")])
-    >>> calibrated = keras_bce.recalibrate(model, x, y)
+    >>> calibrated = keras_bce.recalibrate(model, x, y, verbose=0)
     >>> print(f"{calibrated.predict(x, verbose=0).mean():.2f}")
     0.10
 
