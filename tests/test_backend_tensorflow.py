@@ -74,6 +74,15 @@ def test_a_metric_of_changed_labels_does_not_take_the_loss_of_others():
     np.testing.assert_allclose(metric.result(), loss(1.0 - Y, X), rtol=1e-6)
 
 
+def test_a_metric_does_not_take_another_loss():
+    _, metric = pair()
+    focal = keras_bce.losses.BinaryFocalCrossentropy(from_logits=True)
+    metric_after_loss(focal, metric)(Y, X)
+    _, alone = pair()
+    alone.update_state(Y, X)
+    np.testing.assert_allclose(metric.result(), alone.result(), rtol=1e-6)
+
+
 def test_a_second_tape_has_a_gradient_of_its_own():
     loss, _ = pair()
 
