@@ -15,6 +15,7 @@ from keras_bce._backend._protocol import Axis, Limits
 from keras_bce._typing import Tensor
 
 compiled_result = _common.as_is
+compiled_result_of_columns = _common.result_of_columns
 infers_shapes = _common.never_infers_shapes
 from_host = _common.from_host
 

@@ -81,6 +81,7 @@ class Sliced(Uncertain, SumsMetric):
         super().__init__(name or metric.name, metric.dtype, metric._arguments, size)
         # In an object of its own, since Keras would count its variables among those of this.
         self._template = _Template(metric)
+        self._results_of_sums = backend.compiled_result_of_columns(metric._result)
         if hasattr(metric, "_direction"):
             self._direction = metric._direction
 
@@ -182,9 +183,9 @@ class Sliced(Uncertain, SumsMetric):
 
     def result(self) -> dict[str, Any]:
         """The results so far: a dictionary of what the metric gives, by the name of the slice."""
-        sums = ops.reshape(self._sums.values(), (-1, len(self.slice_names)))
-        columns = ops.unstack(sums, len(self.slice_names), axis=1)
-        return dict(zip(self.slice_names, map(self.metric._result, columns), strict=True))
+        totals = backend.sums(self._sums.variable.value)
+        sums = ops.reshape(totals, (-1, len(self.slice_names)))
+        return dict(zip(self.slice_names, self._results_of_sums(sums), strict=True))
 
     def _estimates(self) -> Any:
         if not isinstance(self.metric, Uncertain):
