@@ -183,19 +183,20 @@ _add_means_by_label = adds(_means_by_label)
 
 @register
 class NormalizedEntropy(Uncertain, ProbabilityMetric):
-    r"""Cross-entropy over that of always predicting the mean label; below 1 a model adds to it.
+    r"""Cross-entropy over that of always predicting the mean label; 1 is no better than that.
 
     $$
     \text{result} = \frac{\sum_i w_i \, \ell_i / \sum_i w_i}
-    {-\bar{y} \log \bar{y} - (1 - \bar{y}) \log (1 - \bar{y})}, \quad
-    \bar{y} = \frac{\sum_i w_i \, y_i}{\sum_i w_i}
+    {-m \log m - (1 - m) \log (1 - m)}, \quad
+    m = \frac{\sum_i w_i \, y_i}{\sum_i w_i}
     $$
 
     The sums are over all predictions whose label is not missing: $\ell$ is the binary cross-entropy
     of one, y its label (`y_true`) and w its weight (`sample_weight`).
 
-    Unlike log loss, it can be compared between data sets of different base rates. The base rate is
-    that of all labels together: for labels of very different rates use one metric per label.
+    Below 1 the predictions tell more than the base rate m. Unlike log loss, it can be compared
+    between data sets of different base rates. The base rate is that of all labels together: for
+    labels of very different rates use one metric per label.
 
     Args:
         name: The name of the metric.
