@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from keras_bce._typing import Array, Tensor
+from keras_bce._typing import Array, Function, Tensor
 
 #: `(low, high)`
 Limits = tuple[float, float]
@@ -123,6 +123,13 @@ class Backend(Protocol):
             places: Integers (rows, K), int32; those that are no column of the matrix mark nothing.
             size: The number of columns.
             like: A tensor of the dtype of the matrix.
+        """
+
+    def unconverted(self, function: Function, /) -> Function:
+        """The function, which TensorFlow's AutoGraph calls as it is.
+
+        AutoGraph rewrites the source of what a `tf.function` calls, which takes longer than all
+        the rest of a trace.
         """
 
     def compiled(self, function: Callable[..., Tensor], /) -> Callable[..., Tensor]:

@@ -16,6 +16,7 @@ from keras_bce._backend._masks import read as read_mask
 from keras_bce._backend._protocol import Axis, Limits
 from keras_bce._typing import Tensor
 
+unconverted = _common.as_is
 infers_shapes = _common.never_infers_shapes
 replica_count = _common.one_replica
 from_host = _common.from_host

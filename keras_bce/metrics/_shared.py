@@ -47,6 +47,7 @@ class SumsMetric(ShowsReading, PortableMetric):
             lambda state: self._result(backend.sums(state))
         )
 
+    @backend.unconverted
     def update_state(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> None:
@@ -66,6 +67,7 @@ class SumsMetric(ShowsReading, PortableMetric):
         """
         self._add(y_true, y_pred, sample_weight)
 
+    @backend.unconverted
     def result(self) -> Any:
         """The result so far, a scalar tensor of the metric's dtype; 0.0 if nothing was seen."""
         return self._result_of_state(self._sums.variable.value)

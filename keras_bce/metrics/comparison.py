@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from keras_bce._arguments import Arguments
+from keras_bce._backend import backend
 from keras_bce._loss import PointwiseLoss
 from keras_bce._pointwise import Crossentropy, Pointwise
 from keras_bce._prepare import Batch, Reading, prepare
@@ -87,6 +88,7 @@ class LossDifference(MeanMetric):
         else:
             super().__init__(name, dtype, loss._arguments, loss._loss)
 
+    @backend.unconverted
     def update_state(
         self,
         y_true: ArrayLike,

@@ -76,6 +76,7 @@ class FromLogits(PortableMetric):
         # A layer, since layers hand masks on.
         self._sigmoid = keras.layers.Activation("sigmoid", dtype=computing_dtype(self.dtype))
 
+    @backend.unconverted
     def update_state(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> None:

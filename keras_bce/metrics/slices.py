@@ -90,6 +90,7 @@ class Sliced(Uncertain, SumsMetric):
         """The metric that says what is computed."""
         return self._template.metric
 
+    @backend.unconverted
     def update_state(
         self,
         y_true: ArrayLike,
