@@ -47,6 +47,11 @@ def as_is(function: Function) -> Function:
     return function
 
 
+def result_of_columns(function: Callable[[Tensor], Any]) -> Callable[[Tensor], list[Any]]:
+    """The function of each column of a matrix: there is nothing to compile."""
+    return lambda x: [function(column) for column in ops.unstack(x, x.shape[1], axis=1)]
+
+
 #: Always 1: only `tf.distribute` sums the losses of replicas.
 one_replica: Callable[[], int] = partial(int, 1)
 

@@ -147,6 +147,11 @@ class Backend(Protocol):
     def compiled_result(self, function: Callable[[Tensor], Any], /) -> Callable[[Tensor], Any]:
         """Like `compiled`, for what makes a metric's result of its state."""
 
+    def compiled_result_of_columns(
+        self, function: Callable[[Tensor], Any], /
+    ) -> Callable[[Tensor], list[Any]]:
+        """The function of each column of a matrix, compiled once for all of them."""
+
     def result(self, x: Tensor, dtype: str, /) -> Tensor:
         """`x` in this dtype, with 0.0 in the place of -0.0, and the derivative of `x`."""
 

@@ -159,6 +159,14 @@ def compiled_result(function: Callable[[Tensor], Any]) -> Callable[[Tensor], Any
     return call
 
 
+def compiled_result_of_columns(
+    function: Callable[[Tensor], Any],
+) -> Callable[[Tensor], list[Any]]:
+    # The number of the column is an input: `ops.unstack` would compile once for each.
+    of_column = compiled_result(lambda given: function(given[0][:, given[1]]))
+    return lambda x: [of_column((x, i)) for i in range(x.shape[1])]
+
+
 def has_float64() -> bool:
     return jax.config.jax_enable_x64
 

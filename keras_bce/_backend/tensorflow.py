@@ -16,6 +16,7 @@ from keras_bce._typing import Tensor
 compiled, compiled_update = _tensorflow_graphs.compiled, _tensorflow_graphs.compiled_update
 compiled_result = _common.as_is
 unconverted = tf.autograph.experimental.do_not_convert
+compiled_result_of_columns = _common.result_of_columns
 infers_shapes = _common.never_infers_shapes
 from_host = _common.from_host
 
