@@ -182,6 +182,7 @@ class Sliced(Uncertain, SumsMetric):
         metric._sums.variable.assign(state[:, :, self.slice_names.index(slice_name)])
         return metric
 
+    @backend.unconverted
     def result(self) -> dict[str, Any]:
         """The results so far: a dictionary of what the metric gives, by the name of the slice."""
         totals = backend.sums(self._sums.variable.value)
