@@ -68,9 +68,9 @@ class PointwiseLoss(BatchLoss):
 
     @backend.unconverted
     def each_sample(self, y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
-        """What the function of this loss returns: `call`, but a pair of rank 1 is one sample.
+        """One loss per sample, unweighted, in the dtype of `y_pred`: what its function gives.
 
-        The result has the dtype of `y_pred`.
+        A pair of shape `(n,)` is one sample of n labels, where a call of the loss reads n samples.
         """
         if _any_symbolic(y_true, y_pred):
             return SymbolicLoss(self, as_function=True)(y_true, y_pred)
