@@ -20,6 +20,8 @@ project = "keras_bce"
 copyright = "the keras_bce developers"  # noqa: A001
 version = release = keras_bce.__version__
 
+napoleon_custom_sections = [("Call arguments", "params_style")]
+
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",

@@ -10,7 +10,7 @@ from keras_bce.comparison import compare
 from keras_bce.heads import split_head, top_labels
 from keras_bce.recalibration import recalibrate
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "__version__",

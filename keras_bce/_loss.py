@@ -21,6 +21,7 @@ class BatchLoss(ShowsArguments, keras.losses.Loss):
         super().__init__(name=name, reduction=reduction, dtype=dtype)
         self._arguments = arguments
 
+    @backend.unconverted
     def __call__(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> Tensor:
@@ -35,6 +36,7 @@ class BatchLoss(ShowsArguments, keras.losses.Loss):
         replicas = backend.replica_count() if is_mean else 1
         return self._reduced(y_true, y_pred, sample_weight, self.reduction, replicas)
 
+    @backend.unconverted
     def call(self, y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
         """The loss of each sample, unweighted and unreduced."""
         return self._reduced(y_true, y_pred, None, None, 1)
@@ -64,10 +66,11 @@ class PointwiseLoss(BatchLoss):
         super().__init__(arguments, reduction, name, dtype)
         self._loss = loss
 
+    @backend.unconverted
     def each_sample(self, y_true: ArrayLike, y_pred: ArrayLike) -> Tensor:
-        """What the function of this loss returns: `call`, but a pair of rank 1 is one sample.
+        """One loss per sample, unweighted, in the dtype of `y_pred`: what its function gives.
 
-        The result has the dtype of `y_pred`.
+        A pair of shape `(n,)` is one sample of n labels, where a call of the loss reads n samples.
         """
         if _any_symbolic(y_true, y_pred):
             return SymbolicLoss(self, as_function=True)(y_true, y_pred)

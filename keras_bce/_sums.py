@@ -79,10 +79,6 @@ class ExactSums:
             shape=(2, size), initializer="zeros", dtype=dtype, name="sums"
         )
 
-    def values(self) -> Tensor:
-        """The K sums, rounded once."""
-        return backend.sums(self.variable.value)
-
     @property
     def state(self) -> Array:
         """An array of shape (2, K)."""

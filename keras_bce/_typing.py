@@ -1,7 +1,7 @@
 """The types that annotations name."""
 
-from collections.abc import Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,3 +31,6 @@ LabelFactors: TypeAlias = float | Sequence[float] | npt.NDArray[np.floating[Any]
 Reduction: TypeAlias = (
     Literal["sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none"] | None
 )
+
+#: A function that a decorator gives back with its own signature.
+Function = TypeVar("Function", bound=Callable[..., Any])

@@ -15,12 +15,18 @@ def __dir__() -> list[str]:
 def balanced_pos_weight(
     y_true: ArrayLike, *, ignore_class: float | None = None
 ) -> float | list[float]:
-    """The `pos_weight` with which positives and negatives weigh the same: negatives / positives.
+    r"""The `pos_weight` with which positives and negatives weigh the same.
+
+    $$
+    w_+ = \frac{\sum_i (1 - y_i)}{\sum_i y_i}
+    $$
+
+    where the sums are over the labels $y_i$ that are present, of each label by itself.
 
     Args:
         y_true: Labels in [0, 1], of shape `(samples,)` or `(samples, 1)` for one label, and
-            `(..., labels)` for several. A soft label of 0.25 counts as a quarter of a positive
-            and three quarters of a negative.
+            `(..., labels)` for several. A soft label of 0.25 counts as a quarter of a positive and
+            three quarters of a negative.
         ignore_class: The label that stands for "missing": a number or NaN.
 
     Returns:
@@ -34,6 +40,17 @@ def balanced_pos_weight(
     3.0
     >>> keras_bce.balanced_pos_weight([[0, 1], [1, 1], [0, 0], [0, -1]], ignore_class=-1)
     [3.0, 0.5]
+
+    With `compile()`:
+
+    ```python
+    weight = keras_bce.balanced_pos_weight(y_train)
+    loss = keras_bce.losses.BinaryCrossentropy(from_logits=True, pos_weight=weight)
+    model.compile("adam", loss=loss)
+    ```
+
+    The model's probabilities are then too high for frequencies: `layers.PriorCorrection` with the
+    same `pos_weight` undoes that.
     """
     positives, present = _counts(y_true, ignore_class)
     if not np.all(positives > 0):
@@ -46,10 +63,14 @@ def balanced_pos_weight(
 
 
 def base_rate(y_true: ArrayLike, *, ignore_class: float | None = None) -> float | list[float]:
-    """The share of positives: the mean of the labels that are present.
+    r"""The share of positives: the mean of the labels that are present.
 
-    A model that predicts it for everything has the loss that a useful one must beat; start there
-    with `initializers.LogOdds`.
+    $$
+    r = \frac{1}{n} \sum_i y_i
+    $$
+
+    where $y_i$ are the $n$ labels that are present, of each label by itself. A model that predicts
+    $r$ for everything has the loss that a useful one must beat.
 
     Args:
         y_true: Labels in [0, 1], of shape `(samples,)` or `(samples, 1)` for one label, and
@@ -67,6 +88,13 @@ def base_rate(y_true: ArrayLike, *, ignore_class: float | None = None) -> float 
     0.25
     >>> keras_bce.base_rate([[0, 1], [1, 1], [0, 0], [0, -1]], ignore_class=-1)
     [0.25, 0.6666666666666666]
+
+    In a model that starts there:
+
+    ```python
+    rate = keras_bce.base_rate(y_train)
+    keras.layers.Dense(1, bias_initializer=keras_bce.initializers.LogOdds(rate))
+    ```
     """
     positives, present = _counts(y_true, ignore_class)
     if not np.all(present > 0):

@@ -45,31 +45,31 @@ def check_inputs(
 ) -> None:
     """Raises a `ValueError` that names everything wrong with labels and predictions.
 
-    When `fit` prints `loss: nan`, call this on what `fit` was given:
-
-        keras_bce.check_inputs(dataset, model=model)
-
-    The losses and metrics check lists and NumPy arrays by themselves. But `fit` makes tensors of
-    everything, and they never copy tensors to the host: an impossible value in a tensor makes
-    the loss of its sample NaN. This function copies tensors, and says which value it is.
+    Call it when `fit` prints `loss: nan`. The losses and metrics check lists and NumPy arrays by
+    themselves. But `fit` makes tensors of everything, and they never copy tensors to the host: an
+    impossible value in a tensor makes the loss of its sample NaN. This function copies tensors, and
+    says which value it is.
 
     Args:
         y_true: One of three things. Labels in [0, 1], of any shape: a tensor, array or list. Or
             batches, each `(x, y)` or `(x, y, sample_weight)`: a `tf.data.Dataset`, a
-            `keras.utils.PyDataset`, a torch `DataLoader`, a generator or another iterable. Or,
-            with `model`, one such tuple that holds all samples. `y` may be a dict, list or tuple
-            of one array per output of the model.
+            `keras.utils.PyDataset`, a torch `DataLoader`, a generator or another iterable. Or, with
+            `model`, one such tuple that holds all samples. `y` may be a dict, list or tuple of one
+            array per output of the model.
         y_pred: Predictions, of the shape of the labels; `(N, 1)` and `(N,)` go together.
         from_logits: Whether predictions are logits. Any number is a logit, NaN is not.
-        ignore_class: The label that stands for "missing": a number or NaN. Neither a
-            missing label nor its prediction is checked.
+        ignore_class: The label that stands for "missing": a number or NaN. Neither a missing label
+            nor its prediction is checked.
         model: A Keras model. Its predictions are checked, for each output that has labels.
         verbose: 1 shows a progress bar, 0 does not, and `"auto"` does after a second.
 
     Batches are counted from 0. They are read up to the first one whose labels are at fault. If
-    their number is unknown, at most 10,000 are read, and a warning says so. A generator is used
-    up. A label or prediction with a weight of 0 is not checked. One that a mask of the model
-    leaves out is checked: give it a weight of 0, or the label `ignore_class`.
+    their number is unknown, at most 10,000 are read, and a warning says so. A generator is used up.
+    A label or prediction with a weight of 0 is not checked. One that a mask of the model leaves out
+    is checked: give it a weight of 0, or the label `ignore_class`.
+
+    Returns:
+        `None`, if nothing is at fault.
 
     Raises:
         ValueError: if anything is at fault. It says of each fault what is wrong, how many values
@@ -87,11 +87,19 @@ def check_inputs(
     ValueError: `y_true` must hold labels in [0, 1]. Received: 1 of 2 outside, the first in batch 1
     at y_true[1, 0]=2... Labels of several classes need one column per class, of 0 and 1.
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, "sigmoid")])
-    >>> keras_bce.check_inputs((x, [0, 1]), model=model)
+    >>> keras_bce.check_inputs((x, [0, 1]), model=model, verbose=0)
     Traceback (most recent call last):
     ...
     ValueError: `y_pred` must hold probabilities in [0, 1]. Received: 1 of 2 outside or NaN, the
     first at y_pred[1, 0]=nan. The model itself gives NaN: look at its inputs, ...
+
+    Beside `fit()`:
+
+    ```python
+    keras_bce.check_inputs(dataset)  # The labels, before training.
+    model.fit(dataset)
+    keras_bce.check_inputs(dataset, model=model)  # What the model predicts, too.
+    ```
     """
     _check_arguments(y_true, y_pred, model, verbose)
     check = _Check(from_logits, _arguments.ignore_class(ignore_class), model, verbose)

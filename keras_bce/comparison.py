@@ -30,33 +30,40 @@ def compare(
     batch_size: int | None = None,
     verbose: Verbose = "auto",
 ) -> LossDifference:
-    """Runs two models over the same data, in one pass, and compares their losses.
+    r"""Runs two models over the same data, in one pass, and compares their losses.
+
+    $$
+    d = \frac{\sum_i (n_i^a - n_i^b)}{\sum_i v_i}
+    $$
+
+    where $n_i^a$ and $n_i^b$ are the weighted losses of sample $i$ under `model_a` and `model_b`,
+    and $v_i$ is its weight. The standard error comes from the differences, as in a paired t-test.
 
     Args:
         model_a: A Keras model with one output.
         model_b: Another one, with the same inputs.
-        x: As in `fit`: inputs, or a `tf.data.Dataset`, `keras.utils.PyDataset`, torch
-            `DataLoader` or generator that gives labels as well.
+        x: As in `fit`: inputs, or a `tf.data.Dataset`, `keras.utils.PyDataset`, torch `DataLoader`
+            or generator that gives labels as well.
         y: Labels beside arrays of inputs.
         sample_weight: Weights beside arrays of inputs.
-        loss: A loss of `keras_bce.losses`, by default binary cross-entropy.
+        loss: A loss for labels and predictions, such as `losses.BinaryFocalCrossentropy`; by
+            default binary cross-entropy.
         from_logits: Whether the models give logits; a `loss` says that itself. The logits of a
             sigmoid are used where they are known (TensorFlow, torch).
         batch_size: Rows of a batch of arrays, 32 by default.
         verbose: 1 shows a progress bar, 0 does not, and `"auto"` does after a second.
 
     Returns:
-        A `metrics.LossDifference` that has seen the data. Its `result()` is the mean loss of
-        `model_a` minus that of `model_b`: below 0 the first is better. The difference is real, as
-        far as 95% goes, if `interval()` does not hold 0. It can be merged with those of other
-        parts of the data. It is NaN where labels or predictions are impossible: `check_inputs`
-        says which.
+        A `metrics.LossDifference` that has seen the data. Its `result()` is $d$: below 0 `model_a`
+        is better. If `interval()` does not contain 0, the difference is significant at 5%. It can
+        be merged with those of other parts of the data. It is NaN where labels or predictions are
+        impossible: `keras_bce.check_inputs` says which.
 
     Raises:
         ValueError: for what is not a model, and for data without labels.
 
-    The unit is the sample. Rows of one user, or neighbours in time, are not independent: then
-    the interval is too narrow. Compare on data that neither model was trained or chosen on.
+    The unit is the sample. Rows of one user, or neighbours in time, are not independent: then the
+    interval is too narrow. Compare on data that neither model was trained or chosen on.
 
     >>> import keras
     >>> import numpy as np
@@ -65,10 +72,17 @@ def compare(
     ...     inputs = keras.Input((1,))
     ...     return keras.Model(inputs, keras.ops.full_like(inputs, p))
     >>> x, y = np.zeros((100, 1)), np.arange(100) % 10 == 0
-    >>> difference = keras_bce.compare(constant(0.1), constant(0.2), x, y)
+    >>> difference = keras_bce.compare(constant(0.1), constant(0.2), x, y, verbose=0)
     >>> low, high = difference.interval()
     >>> print(f"{float(difference.result()):.4f} in [{low:.4f}, {high:.4f}]")
     -0.0367 in [-0.0846, 0.0112]
+
+    With models that give logits:
+
+    ```python
+    difference = keras_bce.compare(model_a, model_b, x_test, y_test, from_logits=True)
+    print(difference.result(), difference.interval(0.95))
+    ```
     """
     for name, model in {"model_a": model_a, "model_b": model_b}.items():
         if not isinstance(model, keras.Model):

@@ -21,22 +21,16 @@ def __dir__() -> list[str]:
 def split_head(model: keras.Model) -> keras.Model:
     """A model that shares all layers, but puts out the features that the last one is given.
 
-    The last layer, the head, is the attribute `.head` of the result, whose weights are trained
-    with all others by `losses.LinearBinaryCrossentropy`:
-
-    ```python
-    trainer = keras_bce.split_head(model)
-    trainer.compile("adam", loss=keras_bce.losses.LinearBinaryCrossentropy(trainer.head))
-    trainer.fit(x, y)
-    ```
-
-    `model` has the trained weights: it predicts, and is saved. The trainer saves weights only
-    (`ModelCheckpoint(save_weights_only=True)`). `trainer.evaluate` gives the loss; for what
-    needs predictions see `top_labels`.
+    The last layer, the head, is the attribute `.head` of the result.
+    `losses.LinearBinaryCrossentropy` trains its weights with all others, without the logits of all
+    labels in memory.
 
     Args:
-        model: A `Sequential` or functional model with one output, made by a `Dense` layer
-            without activation.
+        model: A `Sequential` or functional model with one output, made by a `Dense` layer without
+            activation.
+
+    Returns:
+        A `keras.Model`, not compiled, that puts out features `(batch, width)`.
 
     Raises:
         ValueError: for any other model.
@@ -47,6 +41,19 @@ def split_head(model: keras.Model) -> keras.Model:
     >>> trainer = keras_bce.split_head(model)
     >>> trainer.output_shape, trainer.head.units
     ((None, 4), 1000)
+
+    With `compile()` and `fit()`:
+
+    ```python
+    trainer = keras_bce.split_head(model)
+    trainer.compile("adam", loss=keras_bce.losses.LinearBinaryCrossentropy(trainer.head))
+    trainer.fit(x, y)
+    model.save("model.keras")
+    ```
+
+    `model` has the trained weights: it predicts, and is saved. The trainer saves weights only
+    (`ModelCheckpoint(save_weights_only=True)`). `trainer.evaluate` gives the loss; for what needs
+    predictions see `keras_bce.top_labels`.
     """
     return _Trainer(model)
 
@@ -113,27 +120,34 @@ def top_labels(
 
     Args:
         model: A model that `split_head` takes, or the trainer that it gave.
-        x: What `predict` takes: arrays, or batches (a `tf.data.Dataset`, `PyDataset`,
-            `DataLoader` or iterable), of which only the inputs are read.
+        x: What `predict` takes: arrays, or batches (a `tf.data.Dataset`, `PyDataset`, `DataLoader`
+            or iterable), of which only the inputs are read.
         k: The number of labels.
         chunk_size: Labels in a chunk, as in `losses.LinearBinaryCrossentropy`.
         batch_size: Rows of a batch that is cut from arrays, 32 by default.
-        verbose: Whether to show a progress bar: 0, 1, or `"auto"`, after a second.
+        verbose: 1 shows a progress bar, 0 does not, and `"auto"` does after a second.
 
     Returns:
         The numbers of the labels and their logits, NumPy arrays `(samples, k)`, the most likely
         label first. `1 / (1 + exp(-logits))` are their probabilities.
 
     Raises:
-        ValueError: for a model that `split_head` refuses, and a k that is not from 1 to the
-            number of labels.
+        ValueError: for a model that `split_head` refuses, and a k that is not from 1 to the number
+            of labels.
 
     >>> import keras, keras_bce, numpy as np
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1000)])
     >>> model.set_weights([np.linspace(-1, 1, 1000)[None], np.zeros(1000)])
-    >>> labels, logits = keras_bce.top_labels(model, np.array([[2.0], [-1.0]]), k=2)
+    >>> labels, logits = keras_bce.top_labels(model, np.array([[2.0], [-1.0]]), k=2, verbose=0)
     >>> labels.tolist()
     [[999, 998], [0, 1]]
+
+    After training:
+
+    ```python
+    trainer.fit(x_train, y_train)
+    labels, logits = keras_bce.top_labels(trainer, x_test, k=5)
+    ```
     """
     check_verbose(verbose)
     trainer = model if isinstance(model, _Trainer) else split_head(model)

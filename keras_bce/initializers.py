@@ -19,31 +19,47 @@ def __dir__() -> list[str]:
 
 @keras.saving.register_keras_serializable(package="keras_bce.initializers")
 class LogOdds(keras.initializers.Initializer):
-    """The bias with which a model predicts the base rate before it is trained.
+    r"""The bias with which a model predicts the base rate before it is trained.
 
-        bias = log(rate / (1 - rate))
+    $$
+    b = \log \frac{r}{1 - r}
+    $$
 
-    With it the first loss of an imbalanced problem is about the entropy of the base rate, rather
-    than log(2), and the first epochs need not be spent on learning the bias:
-
-        rate = keras_bce.base_rate(y_train)
-        keras.layers.Dense(1, bias_initializer=keras_bce.initializers.LogOdds(rate))
+    where $r$ is `rate`. The first loss of an imbalanced problem is then about the entropy of the
+    base rate, rather than log(2), and the first epochs need not be spent on learning the bias.
 
     Args:
-        rate: The share of positives, in (0, 1): a number, or a list of one per label, the last
-            axis of the bias.
+        rate: The share of positives, in (0, 1): a number, or a list of one per label, the last axis
+            of the bias. See `keras_bce.base_rate`.
+
+    Called with the `shape` of the bias and a `dtype`, by default `keras.config.floatx()`.
 
     Raises:
         ValueError: for a rate outside of (0, 1), and for a bias of another number of labels.
 
-    Reference: Karpathy, 2019, "A Recipe for Training Neural Networks",
-    https://karpathy.github.io/2019/04/25/recipe/; Lin et al., 2017, "Focal Loss for Dense Object
-    Detection", section 3.3, https://arxiv.org/abs/1708.02002.
+    Examples:
 
     >>> import keras_bce
     >>> initializer = keras_bce.initializers.LogOdds([0.5, 0.01])
     >>> print([f"{float(bias):.3f}" for bias in initializer((2,))])
     ['0.000', '-4.595']
+
+    In a model:
+
+    ```python
+    rate = keras_bce.base_rate(y_train)
+    head = keras.layers.Dense(1, bias_initializer=keras_bce.initializers.LogOdds(rate))
+    model = keras.Sequential([keras.Input((30,)), head])
+    model.compile("adam", loss=keras_bce.losses.BinaryCrossentropy(from_logits=True))
+    ```
+
+    With `pos_weight` the best constant prediction has `pos_weight` times the odds of the base rate.
+    With `keras_bce.balanced_pos_weight` that is a bias of 0, which needs no initializer.
+
+    References: Karpathy, 2019,
+    [A Recipe for Training Neural Networks](https://karpathy.github.io/2019/04/25/recipe/); Lin et
+    al., 2017, "Focal Loss for Dense Object Detection", section 3.3,
+    https://arxiv.org/abs/1708.02002.
     """
 
     def __init__(self, rate: LabelFactors) -> None:

@@ -78,19 +78,25 @@ def reliability_diagram(
     label: str | None = None,
     colour: str = COLOURS[0],
 ) -> "Axes":
-    """Draws observed frequencies over predicted probabilities; on the diagonal they are equal.
+    r"""Draws observed frequencies over predicted probabilities; on the diagonal they are equal.
 
-    Of a `CalibrationCurve` it shows bins of equal weight, the band in which their frequencies
-    would lie if the model were calibrated, and below a histogram of the predictions. The axes end
-    where the points end if these are all below 1/2. A second call on the same axes adds a model.
+    Each bin that is not empty is a point, whose area is in proportion to the weight of the bin:
+
+    $$
+    x_k = \frac{\sum_{i \in B_k} w_i \, p_i}{\sum_{i \in B_k} w_i}, \quad
+    y_k = \frac{\sum_{i \in B_k} w_i \, y_i}{\sum_{i \in B_k} w_i}
+    $$
+
+    Of a `CalibrationCurve` it shows bins of equal weight, the band in which their frequencies would
+    lie if the model were calibrated, and below a histogram of the predictions. The axes end where
+    the points end if these are all below 1/2. A second call on the same axes adds a model.
 
     Args:
         metric: A `metrics.CalibrationCurve` or `metrics.ExpectedCalibrationError` that has seen
-            predictions. Each bin that is not empty is one point, whose area is in proportion to
-            the weight of the bin.
+            predictions.
         num_bins: The number of points of a `CalibrationCurve`.
         level: The share of a calibrated model's frequencies that lie within the band.
-        ax: The axes to draw on; by default those of a new figure.
+        ax: The matplotlib axes to draw on; by default those of a new figure.
         label: The name of the model in the legend, in front of the calibration error.
         colour: The colour of all that is drawn.
 
@@ -99,14 +105,23 @@ def reliability_diagram(
 
     Raises:
         ValueError: if the metric has not seen any predictions, or impossible ones.
+        ImportError: without matplotlib, the extra `plot`.
+
+    Examples:
 
     >>> import matplotlib
     >>> matplotlib.use("Agg")
     >>> from keras_bce import metrics, plotting
     >>> metric = metrics.CalibrationCurve()
     >>> metric.update_state([0, 1, 1], [0.1, 0.4, 0.9])
-    >>> plotting.reliability_diagram(metric).get_xlabel()
+    >>> ax = plotting.reliability_diagram(metric, label="model")
+    >>> ax.get_xlabel()
     'predicted probability'
+
+    Save the picture with `ax.figure.savefig("reliability.png")`.
+
+    Reference: Broecker and Smith, 2007, "Increasing the Reliability of Reliability Diagrams",
+    https://doi.org/10.1175/WAF993.1.
     """
     if isinstance(metric, _CalibrationCurve):
         bins, error = metric.curve(num_bins, "quantile", level), "smooth ECE"
@@ -194,19 +209,27 @@ def loss_curves(
 
     Args:
         losses: The losses by the names that the legend shows: losses with `reduction=None`, or
-            functions. Each is called with labels and predictions of shape `(n, 1)`, and must
-            return n numbers.
-        predictions: The n predictions.
+            functions. Each is called with labels and predictions of shape `(n, 1)`, and must return
+            n numbers.
+        predictions: The n predictions, probabilities or logits, as the losses take them.
         y_true: The label, the same for all predictions.
-        ax: The axes to draw on; by default those of a new figure.
+        ax: The matplotlib axes to draw on; by default those of a new figure.
 
     Returns:
         The axes.
 
+    Raises:
+        ImportError: without matplotlib, the extra `plot`.
+
+    Examples:
+
     >>> import matplotlib
     >>> matplotlib.use("Agg")
     >>> from keras_bce import losses, plotting
-    >>> curves = {"log loss": losses.BinaryCrossentropy(reduction=None)}
+    >>> curves = {
+    ...     "log loss": losses.BinaryCrossentropy(reduction=None),
+    ...     "focal loss": losses.BinaryFocalCrossentropy(reduction=None),
+    ... }
     >>> plotting.loss_curves(curves, [0.1, 0.5, 0.9]).get_ylabel()
     'loss'
     """
@@ -242,19 +265,25 @@ Interval: TypeAlias = tuple[float, tuple[float, float]]
 def intervals(
     results: "Mapping[str, _Sure | Interval] | _Sure", *, ax: "Axes | None" = None
 ) -> "Axes":
-    """Draws numbers with their intervals, one row each: by model, or by slice.
+    """Draws numbers with their intervals, one row each: by model, by label, or by slice.
 
     Args:
         results: A metric that has an `interval`: one row, or where its result is a dictionary (of
             `metrics.Sliced`, or with `label_names`) one for each entry. Or a mapping of names to
             such metrics, or to pairs `(value, (low, high))`; each name has a colour.
-        ax: The axes to draw on; by default those of a new figure.
+        ax: The matplotlib axes to draw on; by default those of a new figure.
 
     Returns:
-        The axes. A row whose interval is not known (of less than two samples, say) is left empty.
+        The axes. A row whose interval is not known, as of fewer than two samples, is left empty.
 
     Raises:
-        ValueError: if there is nothing to draw.
+        ValueError: if there is nothing to draw, and for a metric made without `uncertainty=True`,
+            where it has that.
+        ImportError: without matplotlib, the extra `plot`.
+
+    Two models whose intervals overlap may differ all the same: draw a `metrics.LossDifference`.
+
+    Examples:
 
     >>> import matplotlib
     >>> matplotlib.use("Agg")

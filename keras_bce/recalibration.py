@@ -43,13 +43,10 @@ def recalibrate(
     batch_size: int | None = None,
     verbose: Verbose = "auto",
 ) -> keras.Model:
-    """A model that ends in a recalibration layer, adapted to the predictions of `model`.
+    r"""A model that ends in a recalibration layer, adapted to the predictions of `model`.
 
-    It shares the layers of `model`, and puts out what `model` does: logits, or probabilities if
-    it ends in a sigmoid. It is saved, loaded and served as one:
-
-        calibrated = keras_bce.recalibrate(model, x_valid, y_valid)
-        calibrated.save("calibrated.keras")  # To load it, `import keras_bce` first.
+    It shares the layers of `model`, and puts out what `model` does: logits, or probabilities if it
+    ends in a sigmoid.
 
     Give it rows that the model was not trained on, and judge the result on others again, with
     `metrics.NormalizedEntropy` say. Where the reason of the miscalibration is known, as after
@@ -61,14 +58,21 @@ def recalibrate(
             `(x, y, sample_weight)` that come to an end.
         y: The labels, in [0, 1].
         sample_weight: Weights, one per row or one per prediction.
-        method: The layer: `"temperature"`, `"platt"`, `"beta"` or `"isotonic"`; see
-            `keras_bce.layers`. Platt's needs the fewest rows among those that can move the mean.
+        method: The layer, see the table. Platt's needs the fewest rows among those that can move
+            the mean.
         from_logits: Whether the model puts out logits. A model that is seen to end in a sigmoid
             puts out probabilities, whatever this says.
         per_label: Whether each label has parameters of its own.
         ignore_class: The label that stands for "missing": a number or NaN.
         batch_size: Rows of a batch that is cut from arrays, 32 by default.
         verbose: 1 shows a progress bar, 0 does not, and `"auto"` does after a second.
+
+    | `method` | layer | logit $z$ becomes |
+    | --- | --- | --- |
+    | `"temperature"` | `layers.TemperatureScaling` | $a z$ |
+    | `"platt"` | `layers.PlattScaling` | $a z + b$ |
+    | `"beta"` | `layers.BetaCalibration` | $a \log \sigma(z) - b \log \sigma(-z) + c$ |
+    | `"isotonic"` | `layers.IsotonicCalibration` | a monotone, step-wise linear map |
 
     A final sigmoid is looked through to its logits: an `Activation`, the activation of a `Dense`
     layer, or `keras.ops.sigmoid`, in a sequential or functional model. Elsewhere, as in a
@@ -77,11 +81,11 @@ def recalibrate(
     says so.
 
     Returns:
-        The recalibrated model. Its last layer is the recalibration; it is not compiled.
+        The recalibrated `keras.Model`. Its last layer is the recalibration; it is not compiled.
 
     Raises:
-        ValueError: for a model that is not built, or ends in a softmax, or has several outputs,
-            and for what `adapt` of the layer refuses: too few rows, one class, NaN.
+        ValueError: for a model that is not built, or ends in a softmax, or has several outputs, and
+            for what `adapt` of the layer refuses: too few rows, one class, NaN.
         ImportError: without SciPy.
 
     >>> import keras
@@ -90,9 +94,17 @@ def recalibrate(
     >>> x = np.linspace(-1.0, 1.0, 100).reshape(-1, 1)
     >>> y = np.arange(100) % 10 == 0  # One in ten, whatever x is.
     >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, "sigmoid")])
-    >>> calibrated = keras_bce.recalibrate(model, x, y)
+    >>> calibrated = keras_bce.recalibrate(model, x, y, verbose=0)
     >>> print(f"{calibrated.predict(x, verbose=0).mean():.2f}")
     0.10
+
+    After `fit()`; the result is saved, loaded and served as one model:
+
+    ```python
+    model.fit(x_train, y_train)
+    calibrated = keras_bce.recalibrate(model, x_valid, y_valid)
+    calibrated.save("calibrated.keras")  # To load it, `import keras_bce` first.
+    ```
     """
     check_verbose(verbose)
     if not isinstance(model, keras.Model) or not model.built:

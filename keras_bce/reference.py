@@ -1,8 +1,7 @@
 """Textbook losses in float64 NumPy, to check numbers by hand and to draw them.
 
 They are written for reading, not for training: each is a line or two of mathematics, and has no
-gradient. Nothing else in the package imports this module. Every function takes `y_true` and
-`y_pred`, lists or arrays of one shape, and says what it averages or sums over.
+gradient. Nothing else in the package imports this module.
 """
 
 import numpy as np
@@ -34,22 +33,30 @@ _EPSILON = 1e-7
 def binary_cross_entropy(
     y_true: ArrayLike, y_pred: ArrayLike, *, per_example: bool = False
 ) -> float | Array:
-    """`-(y_true * log(y_pred) + (1 - y_true) * log(1 - y_pred))`, averaged over all elements.
+    r"""Binary cross-entropy (log loss), averaged over all elements.
 
-    `0 * log(0)` is 0, so that a prediction of 0 or 1 costs nothing where it is right, and
-    infinity where it is wrong.
+    $$
+    \text{loss} = -y \log p - (1 - y) \log (1 - p)
+    $$
+
+    y is the label and p the probability. $0 \log 0$ is 0, so that a prediction of 0 or 1 costs
+    nothing where it is right, and infinity where it is wrong.
 
     Args:
-        y_true: Labels in [0, 1].
-        y_pred: Probabilities in [0, 1].
-        per_example: Whether to return the loss of each element, an array, instead of their mean.
+        y_true: Labels in [0, 1], a list or an array.
+        y_pred: Probabilities in [0, 1], of the same shape.
+        per_example: Whether to return the loss of each element, an array, instead of the mean.
 
     Raises:
-        ValueError: for unequal shapes, and for labels or predictions outside [0, 1].
+        ValueError: for shapes that differ, empty arrays, and numbers outside [0, 1].
+
+    Examples:
 
     >>> from keras_bce import reference
     >>> print(f"{reference.binary_cross_entropy([0, 1], [0.5, 0.25]):.4f}")
     1.0397
+
+    Reference: Good, 1952, "Rational Decisions", https://doi.org/10.1111/j.2517-6161.1952.tb00104.x.
     """
     y, p = _pair(y_true, y_pred, labels=(0, 1), predictions=(0, 1))
     losses = -(_x_log_y(y, p) + _x_log_y(1 - y, 1 - p))
@@ -59,7 +66,23 @@ def binary_cross_entropy(
 def clipped_binary_cross_entropy(
     y_true: ArrayLike, y_pred: ArrayLike, *, epsilon: float = _EPSILON, per_example: bool = False
 ) -> float | Array:
-    """`binary_cross_entropy` of predictions that are clipped to [epsilon, 1 - epsilon] before.
+    r"""Binary cross-entropy of predictions that are clipped to [epsilon, 1 - epsilon] before.
+
+    $$
+    \text{loss} = -y \log q - (1 - y) \log (1 - q), \quad
+    q = \min(\max(p, \epsilon), 1 - \epsilon)
+    $$
+
+    Args:
+        y_true: Labels in [0, 1], a list or an array.
+        y_pred: Probabilities in [0, 1], of the same shape.
+        epsilon: The least probability.
+        per_example: Whether to return the loss of each element, an array, instead of the mean.
+
+    Raises:
+        ValueError: for shapes that differ, empty arrays, and numbers outside [0, 1].
+
+    Examples:
 
     >>> from keras_bce import reference
     >>> print(f"{reference.clipped_binary_cross_entropy([1], [0]):.4f}")
@@ -70,10 +93,25 @@ def clipped_binary_cross_entropy(
 
 
 def tf24_binary_crossentropy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-    """What `tf.keras` of TensorFlow 2.4 computed, in float32: one number per sample.
+    r"""What `tf.keras` of TensorFlow 2.4 computed: one number per sample, a float32 array.
 
-    It clips predictions to [1e-7, 1 - 1e-7], adds 1e-7 inside each logarithm as well, and
-    averages over the last axis.
+    $$
+    \text{loss} = -y \log (q + \epsilon) - (1 - y) \log (1 - q + \epsilon), \quad
+    q = \min(\max(p, \epsilon), 1 - \epsilon)
+    $$
+
+    $\epsilon$ is 1e-7; it is added inside each logarithm, beside the clip. The loss is averaged
+    over the last axis. Use it to compare with the digits that TensorFlow 2.4 documents, not for
+    anything else.
+
+    Args:
+        y_true: Labels in [0, 1], a list or an array.
+        y_pred: Probabilities in [0, 1], of the same shape.
+
+    Raises:
+        ValueError: for shapes that differ, empty arrays, and numbers outside [0, 1].
+
+    Examples:
 
     >>> from keras_bce import reference
     >>> reference.tf24_binary_crossentropy([[0, 1]], [[0.6, 0.4]])
@@ -92,13 +130,27 @@ def tf24_binary_crossentropy(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
 def cross_entropy(
     y_true: ArrayLike, y_pred: ArrayLike, *, per_example: bool = False
 ) -> float | Array:
-    """`-sum(y_true * log(y_pred))` over the last axis, that of the classes; the mean of the rest.
+    r"""Cross-entropy of distributions over classes, the last axis; mean of the rows.
 
-    Each row of `y_true`, one-hot or a distribution, and each row of `y_pred` must sum to 1.
+    $$
+    \text{loss} = -\sum_k y_k \log p_k
+    $$
+
+    Args:
+        y_true: The distributions, one-hot or not, rows that sum to 1.
+        y_pred: The predicted distributions, of the same shape.
+        per_example: Whether to return the loss of each row, an array, instead of the mean.
+
+    Raises:
+        ValueError: as `binary_cross_entropy`, and for rows that do not sum to 1.
+
+    Examples:
 
     >>> from keras_bce import reference
     >>> print(f"{reference.cross_entropy([[0, 1, 0]], [[0.25, 0.5, 0.25]]):.4f}")
     0.6931
+
+    Reference: Good, 1952, "Rational Decisions", https://doi.org/10.1111/j.2517-6161.1952.tb00104.x.
     """
     y, p = _distributions(y_true, y_pred)
     losses = -_x_log_y(y, p).sum(-1)
@@ -106,11 +158,30 @@ def cross_entropy(
 
 
 def hinge(y_true: ArrayLike, y_pred: ArrayLike, *, per_example: bool = False) -> float | Array:
-    """`max(0, 1 - y_true * y_pred)` for labels -1 and 1 and any scores, averaged over all elements.
+    r"""Hinge loss of labels -1 and 1, averaged over all elements.
+
+    $$
+    \text{loss} = \max(0, 1 - y z)
+    $$
+
+    y is the label and z the score, any number.
+
+    Args:
+        y_true: Labels, -1 or 1, a list or an array. For labels 0 and 1 pass `2 * y_true - 1`.
+        y_pred: Scores, of the same shape.
+        per_example: Whether to return the loss of each element, an array, instead of the mean.
+
+    Raises:
+        ValueError: for shapes that differ, empty arrays, NaN, and other labels.
+
+    Examples:
 
     >>> from keras_bce import reference
     >>> reference.hinge([-1, 1], [0.5, 2.0])
     0.75
+
+    Reference: Cortes and Vapnik, 1995, "Support-Vector Networks",
+    https://doi.org/10.1007/BF00994018.
     """
     y, score = _pair(y_true, y_pred)
     if not np.all(np.abs(y) == 1):
@@ -125,13 +196,31 @@ def hinge(y_true: ArrayLike, y_pred: ArrayLike, *, per_example: bool = False) ->
 def huber(
     y_true: ArrayLike, y_pred: ArrayLike, *, delta: float = 1.0, per_example: bool = False
 ) -> float | Array:
-    """`d**2 / 2` where `|d| <= delta`, else `delta * (|d| - delta / 2)`; the mean of all elements.
+    r"""Huber loss, squared for small errors and linear for large ones, averaged over all elements.
 
-    `d` is `y_true - y_pred`.
+    $$
+    \text{loss} = d^2 / 2 \text{ where } |d| \le \delta, \text{ else } \delta (|d| - \delta / 2)
+    $$
+
+    d is `y_true - y_pred` and $\delta$ is `delta`.
+
+    Args:
+        y_true: Numbers, a list or an array.
+        y_pred: Predictions, of the same shape.
+        delta: Where the loss becomes linear, greater than 0.
+        per_example: Whether to return the loss of each element, an array, instead of the mean.
+
+    Raises:
+        ValueError: for shapes that differ, empty arrays, NaN, and a `delta` that is not positive.
+
+    Examples:
 
     >>> from keras_bce import reference
     >>> reference.huber([0, 0], [1.0, 3.0])
     1.5
+
+    Reference: Huber, 1964, "Robust Estimation of a Location Parameter",
+    https://doi.org/10.1214/aoms/1177703732.
     """
     if not delta > 0:
         raise ValueError(f"`delta` must be greater than 0. Received: delta={delta!r}.")
@@ -144,13 +233,30 @@ def huber(
 def kl_divergence(
     y_true: ArrayLike, y_pred: ArrayLike, *, per_example: bool = False
 ) -> float | Array:
-    """`sum(y_true * log(y_true / y_pred))` over the last axis, that of the classes; then the mean.
+    r"""Kullback-Leibler divergence of distributions over classes, the last axis; mean of the rows.
 
-    Each row of `y_true` and of `y_pred` must sum to 1.
+    $$
+    \text{loss} = \sum_k y_k \log \frac{y_k}{p_k}
+    $$
+
+    It is `cross_entropy` minus the entropy of `y_true`: 0 where both distributions are equal.
+
+    Args:
+        y_true: The distributions, one-hot or not, rows that sum to 1.
+        y_pred: The predicted distributions, of the same shape.
+        per_example: Whether to return the loss of each row, an array, instead of the mean.
+
+    Raises:
+        ValueError: as `binary_cross_entropy`, and for rows that do not sum to 1.
+
+    Examples:
 
     >>> from keras_bce import reference
     >>> print(f"{reference.kl_divergence([[0.5, 0.5]], [[0.25, 0.75]]):.4f}")
     0.1438
+
+    Reference: Kullback and Leibler, 1951, "On Information and Sufficiency",
+    https://doi.org/10.1214/aoms/1177729694.
     """
     y, p = _distributions(y_true, y_pred)
     losses = (_x_log_y(y, y) - _x_log_y(y, p)).sum(-1)
@@ -158,7 +264,22 @@ def kl_divergence(
 
 
 def l1(y_true: ArrayLike, y_pred: ArrayLike) -> float:
-    """`|y_true - y_pred|`, summed over all elements.
+    r"""Absolute error, summed over all elements.
+
+    $$
+    \text{loss} = \sum_i |y_i - \hat{y}_i|
+    $$
+
+    y is `y_true`, $\hat{y}$ is `y_pred`.
+
+    Args:
+        y_true: Numbers, a list or an array.
+        y_pred: Predictions, of the same shape.
+
+    Raises:
+        ValueError: for shapes that differ, empty arrays, and NaN.
+
+    Examples:
 
     >>> from keras_bce import reference
     >>> reference.l1([0, 1], [1.0, 3.0])
@@ -169,7 +290,22 @@ def l1(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 
 
 def l2(y_true: ArrayLike, y_pred: ArrayLike) -> float:
-    """`(y_true - y_pred)**2`, summed over all elements.
+    r"""Squared error, summed over all elements.
+
+    $$
+    \text{loss} = \sum_i (y_i - \hat{y}_i)^2
+    $$
+
+    y is `y_true`, $\hat{y}$ is `y_pred`.
+
+    Args:
+        y_true: Numbers, a list or an array.
+        y_pred: Predictions, of the same shape.
+
+    Raises:
+        ValueError: for shapes that differ, empty arrays, and NaN.
+
+    Examples:
 
     >>> from keras_bce import reference
     >>> reference.l2([0, 1], [1.0, 3.0])
@@ -180,7 +316,22 @@ def l2(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 
 
 def mse(y_true: ArrayLike, y_pred: ArrayLike) -> float:
-    """`(y_true - y_pred)**2`, averaged over all elements.
+    r"""Squared error, averaged over all elements.
+
+    $$
+    \text{loss} = \frac{1}{n} \sum_{i=1}^n (y_i - \hat{y}_i)^2
+    $$
+
+    y is `y_true`, $\hat{y}$ is `y_pred`, and n the number of elements.
+
+    Args:
+        y_true: Numbers, a list or an array.
+        y_pred: Predictions, of the same shape.
+
+    Raises:
+        ValueError: for shapes that differ, empty arrays, and NaN.
+
+    Examples:
 
     >>> from keras_bce import reference
     >>> reference.mse([0, 1], [1.0, 3.0])
@@ -191,9 +342,22 @@ def mse(y_true: ArrayLike, y_pred: ArrayLike) -> float:
 
 
 def mse_derivative(y_true: ArrayLike, y_pred: ArrayLike) -> Array:
-    """The derivative of `mse` with respect to each prediction: `2 * (y_pred - y_true) / n`.
+    r"""The derivative of `mse` with respect to each prediction, a float64 array.
 
-    `n` is the number of elements.
+    $$
+    \frac{\partial \, \text{mse}}{\partial \hat{y}_i} = \frac{2}{n} (\hat{y}_i - y_i)
+    $$
+
+    y is `y_true`, $\hat{y}$ is `y_pred`, and n the number of elements.
+
+    Args:
+        y_true: Numbers, a list or an array.
+        y_pred: Predictions, of the same shape.
+
+    Raises:
+        ValueError: for shapes that differ, empty arrays, and NaN.
+
+    Examples:
 
     >>> from keras_bce import reference
     >>> reference.mse_derivative([0, 1], [1.0, 3.0])

@@ -132,6 +132,35 @@ def test_config_comes_back_equal(make):
     assert metrics.Sliced.from_config(json.loads(json.dumps(config))).get_config() == config
 
 
+def test_results_come_in_the_order_of_the_names():
+    """Compiled results of JAX come in the order of the alphabet."""
+    metric = metrics.BinaryCrossentropy("m", label_names=["z", "a"])
+    result = metrics.Sliced(metric, ["south", "north"]).result()
+    assert {name: list(by_label) for name, by_label in result.items()} == {
+        "south": ["m", "m_z", "m_a"],
+        "north": ["m", "m_z", "m_a"],
+    }
+    assert list(result) == ["south", "north"]
+
+
+@pytest.mark.skipif(keras.config.backend() != "jax", reason="the others compile no results")
+def test_one_compilation_serves_all_slices():
+    import jax
+
+    compiled = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, *_, **__: compiled.append("backend_compile" in event)
+    )
+    counts = []
+    for count in (3, 30):
+        sliced = metrics.Sliced(metrics.BrierScore(), [f"slice {i}" for i in range(count)])
+        compiled.clear()
+        sliced.result()
+        counts.append(sum(compiled))
+    assert counts[0] > 0
+    assert counts[0] == counts[1]
+
+
 def test_one_number_is_the_slice_of_a_whole_batch():
     sliced = metrics.Sliced(metrics.BrierScore(), ["a", "b"])
     sliced.update_state([0, 1], [0.5, 1.0], slices=1)

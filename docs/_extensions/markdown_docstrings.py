@@ -1,7 +1,7 @@
 """Reads the docstrings, which are Markdown as Keras's are, as reStructuredText.
 
-What they use of Markdown: code in backticks, fenced code, indented code after a colon, tables, and
-LaTeX between dollars.
+What they use of Markdown: code in backticks, fenced code, indented code after a colon, tables,
+lists, links, and LaTeX between dollars.
 """
 
 import re
@@ -9,6 +9,10 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sphinx.application import Sphinx
+
+#: Code between backticks, a formula between dollars, a link.
+_MARKED = re.compile(r"(`[^`]+`|\$[^$]+\$|\[[^\]]+\]\([^)\s]+\))")
+_ITEM = re.compile(r"(\s*(?:[-*+]|\d+\.) +)(.*)")
 
 
 def convert(lines: Iterable[str]) -> Iterator[str]:
@@ -34,6 +38,13 @@ def convert(lines: Iterable[str]) -> Iterator[str]:
             end = next(k for k in range(i, len(lines)) if not lines[k].strip())
             yield from lines[i:end]
             i = end - 1
+        elif text == "Returns:":
+            # Napoleon would take what stands before a colon for the type: here that is nothing.
+            yield line
+            yield re.sub(r"^(\s+)(?=\S)", r"\1: ", _inline(lines[i + 1]))
+            i += 1
+        elif re.fullmatch("Examples?:", text):
+            yield from _directive("rubric", text[:-1], [], indent)
         elif text.endswith(":") and not lines[i + 1].strip() and _next_indent(lines, i) > indent:
             inside = (k for k in range(i + 2, len(lines)) if lines[k].strip())
             end = next((k for k in inside if _indent(lines[k]) <= indent), len(lines) - 1)
@@ -41,8 +52,12 @@ def convert(lines: Iterable[str]) -> Iterator[str]:
             yield ""
             yield from _directive("code-block", "python", lines[i + 2 : end], indent)
             i = end - 1
+        elif item := _ITEM.fullmatch(line):
+            if i and lines[i - 1].strip():
+                yield ""  # reStructuredText has no list directly under a line of another kind.
+            yield item[1] + _inline(item[2])
         else:
-            yield _inline(line)
+            yield re.sub(r"^(\s*)(References?:)(?= )", r"\1**\2**", _inline(line))
         i += 1
 
 
@@ -57,9 +72,10 @@ def _next_indent(lines: list[str], i: int) -> str:
 
 def _directive(name: str, argument: str, content: list[str], indent: str) -> Iterator[str]:
     margin = min((len(_indent(line)) for line in content if line.strip()), default=0)
+    yield ""
     yield f"{indent}.. {name}:: {argument}".rstrip()
     yield ""
-    yield from (f"{indent}   {line[margin:]}" for line in content)
+    yield from (f"{indent}   {line[margin:]}".rstrip() for line in content)
     yield ""
 
 
@@ -74,9 +90,11 @@ def _table(rows: list[str], indent: str) -> Iterator[str]:
 
 
 def _inline(line: str) -> str:
-    """Code between backticks, and formulas between dollars, of one line."""
-    parts = re.split(r"(`[^`]+`|\$[^$]+\$)", line)
-    parts[::2] = [re.sub(r"[*|]", r"\\\g<0>", text) for text in parts[::2]]
+    """What is marked within one line; all else is plain text."""
+    parts = _MARKED.split(line)
+    if any("`" in text for text in parts[::2]):
+        raise ValueError(f"Code must end on the line on which it begins. Received: {line!r}.")
+    parts[::2] = [re.sub(r"[*|]|(?<=\w)_(?!\w)", r"\\\g<0>", text) for text in parts[::2]]
     parts[1::2] = [_marked(part) for part in parts[1::2]]
     return "".join(parts)
 
@@ -84,6 +102,9 @@ def _inline(line: str) -> str:
 def _marked(part: str) -> str:
     if part.startswith("$"):
         return f":math:`{part[1:-1]}`"
+    if part.startswith("["):
+        text, address = part[1:-1].split("](")
+        return f"`{text} <{address}>`__"
     return f":py:obj:{part}" if re.fullmatch(r"`[\w.]+`", part) else f"`{part}`"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from keras import ops
 
-from keras_bce._typing import Tensor
+from keras_bce._typing import Function, Tensor
 
 #: Numbers that stay constants: these exponents are faster than a general power.
 _COMMON = (0.0, 0.5, 1.0, 2.0, 3.0)
@@ -42,9 +42,14 @@ def _numbers(loss: Any) -> dict[str, Any]:
 from_host: Callable[[Any], Tensor] = ops.convert_to_tensor
 
 
-def as_is(function: Callable[..., Any]) -> Callable[..., Any]:
+def as_is(function: Function) -> Function:
     """Returns the function: there is nothing to compile."""
     return function
+
+
+def result_of_columns(function: Callable[[Tensor], Any]) -> Callable[[Tensor], list[Any]]:
+    """The function of each column of a matrix: there is nothing to compile."""
+    return lambda x: [function(column) for column in ops.unstack(x, x.shape[1], axis=1)]
 
 
 #: Always 1: only `tf.distribute` sums the losses of replicas.

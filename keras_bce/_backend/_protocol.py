@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from keras_bce._typing import Array, Tensor
+from keras_bce._typing import Array, Function, Tensor
 
 #: `(low, high)`
 Limits = tuple[float, float]
@@ -125,6 +125,13 @@ class Backend(Protocol):
             like: A tensor of the dtype of the matrix.
         """
 
+    def unconverted(self, function: Function, /) -> Function:
+        """The function, which TensorFlow's AutoGraph calls as it is.
+
+        AutoGraph rewrites the source of what a `tf.function` calls, which takes longer than all
+        the rest of a trace.
+        """
+
     def compiled(self, function: Callable[..., Tensor], /) -> Callable[..., Tensor]:
         """Compiles a whole computation for standalone calls, where the backend compiles.
 
@@ -139,6 +146,11 @@ class Backend(Protocol):
 
     def compiled_result(self, function: Callable[[Tensor], Any], /) -> Callable[[Tensor], Any]:
         """Like `compiled`, for what makes a metric's result of its state."""
+
+    def compiled_result_of_columns(
+        self, function: Callable[[Tensor], Any], /
+    ) -> Callable[[Tensor], list[Any]]:
+        """The function of each column of a matrix, compiled once for all of them."""
 
     def result(self, x: Tensor, dtype: str, /) -> Tensor:
         """`x` in this dtype, with 0.0 in the place of -0.0, and the derivative of `x`."""

@@ -16,6 +16,7 @@ from keras_bce._backend._masks import read as read_mask
 from keras_bce._backend._protocol import Axis, Limits
 from keras_bce._typing import Tensor
 
+unconverted = _common.as_is
 infers_shapes = _common.never_infers_shapes
 replica_count = _common.one_replica
 from_host = _common.from_host
@@ -156,6 +157,14 @@ def compiled_result(function: Callable[[Tensor], Any]) -> Callable[[Tensor], Any
         return dict(zip(names, result, strict=True)) if names else result
 
     return call
+
+
+def compiled_result_of_columns(
+    function: Callable[[Tensor], Any],
+) -> Callable[[Tensor], list[Any]]:
+    # The number of the column is an input: `ops.unstack` would compile once for each.
+    of_column = compiled_result(lambda given: function(given[0][:, given[1]]))
+    return lambda x: [of_column((x, i)) for i in range(x.shape[1])]
 
 
 def has_float64() -> bool:

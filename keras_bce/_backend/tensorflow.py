@@ -1,20 +1,22 @@
 """TensorFlow: eager execution, tf.function, XLA and tf.distribute."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
-from weakref import WeakKeyDictionary
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_bce._backend import _common
+from keras_bce._backend import _common, _tensorflow_graphs
 from keras_bce._backend._protocol import Axis, Limits
+from keras_bce._backend._tensorflow_graphs import in_update, in_xla, know_not_in_xla
 from keras_bce._typing import Tensor
 
+compiled, compiled_update = _tensorflow_graphs.compiled, _tensorflow_graphs.compiled_update
 compiled_result = _common.as_is
+unconverted = tf.autograph.experimental.do_not_convert
+compiled_result_of_columns = _common.result_of_columns
 infers_shapes = _common.never_infers_shapes
 from_host = _common.from_host
 
@@ -37,28 +39,8 @@ def where(condition: Tensor, x: Any, y: Any) -> Tensor:
     return tf.where(condition, tf.cast(x, y.dtype) if tf.is_tensor(y) else x, y)
 
 
-#: By graph, whether XLA will compile it.
-_xla_graphs: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
-
-
-def _in_xla() -> bool:
-    """Whether what is traced now will be compiled by XLA.
-
-    TensorFlow does not say so in public, but what it does differs: there the gradient of a slice
-    is an operation of XLA.
-    """
-    if tf.executing_eagerly():
-        return False
-    graph = tf.compat.v1.get_default_graph()
-    if graph not in _xla_graphs:
-        x = tf.zeros([2])
-        (slope,) = tf.gradients(tf.slice(x, [0], [1]), x)
-        _xla_graphs[graph] = slope.op.type.startswith("Xla")
-    return _xla_graphs[graph]
-
-
 def log1m(x: Tensor) -> Tensor:
-    if not _in_xla():
+    if not in_xla():
         return tf.math.log1p(-x)
     # As exact, and faster under XLA: `log(1 - x)`, corrected by the rounding error of `1 - x`.
     rest = 1.0 - x
@@ -73,7 +55,7 @@ def minus_abs(x: Tensor) -> Tensor:
 
 
 def sigmoid_minus_abs(x: Tensor) -> Tensor:
-    if _in_xla():
+    if in_xla():
         return tf.sigmoid(minus_abs(x))
     # On CPUs `tf.sigmoid` is off by up to four epsilons.
     e = tf.exp(minus_abs(x))
@@ -82,7 +64,7 @@ def sigmoid_minus_abs(x: Tensor) -> Tensor:
 
 def softplus_minus_abs(x: Tensor) -> Tensor:
     # XLA computes once what both need; for TensorFlow it is one pass over memory more.
-    return -log1m(sigmoid_minus_abs(x)) if _in_xla() else tf.math.log1p(tf.exp(minus_abs(x)))
+    return -log1m(sigmoid_minus_abs(x)) if in_xla() else tf.math.log1p(tf.exp(minus_abs(x)))
 
 
 def step(x: Tensor) -> Tensor:
@@ -142,7 +124,7 @@ def exact_product(a: Tensor, b: Tensor) -> Tensor:
 
 def exact_segment_sum(values: Tensor, segments: Tensor, count: int) -> Tensor:
     values = tf.cast(values, tf.float64)
-    if _in_xla() or _has_gpu():
+    if in_xla() or _has_gpu():
         return tf.math.unsorted_segment_sum(values, segments, count)
     # On CPUs nine times as fast.
     return tf.raw_ops.Bincount(arr=segments, size=count, weights=values)
@@ -170,72 +152,6 @@ def sums(state: Tensor) -> Tensor:
     return tf.reduce_sum(state, 0)
 
 
-def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """Eagerly one graph, which reuses its memory, cached; in a graph a part of that graph."""
-    # AutoGraph would look for Python control flow: none depends on a tensor.
-    in_graph = tf.autograph.experimental.do_not_convert(function)
-
-    def call(tensors: Any, loss: Any, *static: Any) -> Tensor:
-        if not tf.executing_eagerly():
-            return in_graph(tensors, loss, *static)
-        key, numbers = _common.lifted(loss)
-        given: list[Tensor] = []
-        specs = _specs(tensors, given)
-        given += [tf.constant(number, tf.float64) for number in numbers.values()]
-        return _graph(function, specs, key, tuple(numbers), static)(*given)
-
-    return call
-
-
-compiled_update = compiled
-
-
-@dataclass(frozen=True)
-class _Spec:
-    """What a graph knows of a tensor that it is given."""
-
-    shape: tuple[int | None, ...]
-    dtype: Any
-
-
-def _specs(tensors: Any, given: list[Tensor]) -> Any:
-    """The nested tuple with a `_Spec` in the place of each tensor, which goes to `given`."""
-    if tensors is None:
-        return None
-    if isinstance(tensors, tuple):
-        return getattr(tensors, "_make", tuple)([_specs(part, given) for part in tensors])
-    tensor = tf.convert_to_tensor(tensors)
-    given.append(tensor)
-    # A size of 0 or 1 stays known, for there is nothing to reduce over it.
-    return _Spec(tuple([size if size < 2 else None for size in tensor.shape]), tensor.dtype)
-
-
-def _filled(specs: Any, given: Iterator[Tensor]) -> Any:
-    """The nested tuple again, with a tensor in the place of each `_Spec`."""
-    if isinstance(specs, tuple):
-        return getattr(specs, "_make", tuple)([_filled(part, given) for part in specs])
-    return next(given) if isinstance(specs, _Spec) else specs
-
-
-@lru_cache
-def _graph(
-    function: Callable[..., Tensor], specs: Any, loss: Any, names: tuple[str, ...], static: Any
-) -> Any:
-    inputs = [x for x in tf.nest.flatten(specs) if x is not None]
-    dtype = inputs[0].dtype
-
-    def graph(*given: Tensor) -> Tensor:
-        tensors, numbers = given[: len(inputs)], given[len(inputs) :]
-        lowered = {
-            name: tf.cast(number, dtype) for name, number in zip(names, numbers, strict=True)
-        }
-        return function(_filled(specs, iter(tensors)), replace(loss, **lowered), *static)
-
-    signature = [tf.TensorSpec(x.shape, x.dtype) for x in inputs]
-    signature += [tf.TensorSpec((), tf.float64) for _ in names]
-    return tf.function(graph, autograph=False).get_concrete_function(*signature)
-
-
 def result(x: Tensor, dtype: str) -> Tensor:
     # TensorFlow may simplify `x + 0.0` to `x`.
     zero = tf.zeros_like(x)
@@ -243,7 +159,7 @@ def result(x: Tensor, dtype: str) -> Tensor:
 
 
 def _nan_unless(possible: Tensor, values: Tensor) -> Tensor:
-    if _in_xla():
+    if in_xla():
         nan = tf.constant(float("nan"), values.dtype)
         return where(possible, values, tf.fill(tf.shape(values), nan))
     # 0 / 0 where impossible: a NaN constant would fail `tf.debugging.enable_check_numerics`, which
@@ -273,10 +189,15 @@ def _unless_all_within(x: Tensor, high: float, mended: Callable[[], Tensor]) -> 
     are larger. So is -0.0, which is left to `mended`. XLA fuses `mended` into the loop that reads
     `x` anyway, and on GPUs TensorFlow has no kernel for the largest of unsigned integers.
     """
-    if _in_xla() or x.dtype != tf.float32 or _has_gpu():
+    if in_xla() or x.dtype != tf.float32 or _has_gpu():
         return mended()
+
+    def otherwise() -> Tensor:
+        know_not_in_xla()
+        return mended()
+
     largest = tf.reduce_max(tf.bitcast(x, tf.uint32))
-    return tf.cond(largest <= np.float32(high).view("uint32"), lambda: x, mended)
+    return tf.cond(largest <= np.float32(high).view("uint32"), lambda: x, otherwise)
 
 
 @lru_cache
@@ -284,19 +205,39 @@ def _has_gpu() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
 
 
+#: The attribute of predictions in a graph that holds their last loss.
+_KEPT = "_keras_bce_kept"
+
+
+class _Kept(NamedTuple):
+    """A loss that a metric of the same predictions in the same graph need not compute again.
+
+    Attributes:
+        what: The graph, the loss and what it was computed of.
+        value: The loss of each sample, or each prediction.
+        alive: Tensors whose `id` must stay theirs.
+    """
+
+    what: Any
+    value: Tensor
+    alive: Any
+
+
 def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
     def losses(
         loss: Any, link: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
     ) -> Tensor:
+        def averaged(at: Any) -> Tensor:
+            if axis is None:
+                return at.value
+            # XLA fuses all elementwise operations into one loop; a reduction is another.
+            if in_xla():
+                return tf.reduce_mean(at.value, axis)
+            return at.total(lambda term: tf.reduce_mean(term, axis))
+
         def value_and_gradient(y: Tensor, prediction: Tensor, pos_weight: Any = None) -> Any:
             at = formula(loss, link, y, prediction, pos_weight)
-            if axis is None:
-                value = at.value
-            elif _in_xla():
-                # XLA fuses all elementwise operations into one loop; a reduction is another.
-                value = tf.reduce_mean(at.value, axis)
-            else:
-                value = at.total(lambda term: tf.reduce_mean(term, axis))
+            value = averaged(at)
             slope, label_slope = at.slope, at.label_slope
 
             def gradient(upstream: Tensor) -> Any:
@@ -309,9 +250,21 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
 
             return value, gradient
 
+        if tf.executing_eagerly():
+            what = None
+        else:
+            what = (tf.compat.v1.get_default_graph(), loss, link, axis, id(y), id(pos_weight))
+        if in_update():
+            kept = getattr(prediction, _KEPT, None)
+            if kept is not None and kept.what == what:
+                return kept.value
+            return averaged(formula(loss, link, y, prediction, pos_weight))
         # An argument rather than part of the closure, since it may come from a variable.
         weights = [] if pos_weight is None else [pos_weight]
-        return tf.custom_gradient(value_and_gradient)(y, prediction, *weights)
+        value = tf.custom_gradient(value_and_gradient)(y, prediction, *weights)
+        if what is not None:
+            setattr(prediction, _KEPT, _Kept(what, value, (y, pos_weight)))
+        return value
 
     return losses
 
@@ -342,7 +295,7 @@ def columns(x: Tensor, start: Any, size: Any) -> Tensor:
 def with_columns(x: Tensor, part: Tensor, start: Any) -> Tensor:
     rest = x.shape.rank - 1
     begin = [0] * rest + [start]
-    if _in_xla():
+    if in_xla():
         return keras.ops.slice_update(x, begin, part)
     # In place, where nothing else reads `x`.
     every_row = (1 << rest) - 1

@@ -116,24 +116,32 @@ class FittedRecalibration(Recalibration):
         *,
         ignore_class: float | None = None,
     ) -> None:
-        """Fits the parameters to predictions and their labels, and forgets earlier ones.
+        r"""Fits the parameters to predictions and their labels, and forgets earlier ones.
 
-        Every prediction whose label is present counts by its weight.
+        All but `IsotonicCalibration` minimise the weighted cross-entropy
+
+        $$
+        \sum_i w_i \left( \log (1 + e^{r_i}) - y_i r_i \right)
+        $$
+
+        over all predictions i whose label is not missing, or over those of each label with
+        `per_label=True`. r is the recalibrated logit, y the label and w its weight. The fit runs on
+        the host in float64, with SciPy.
 
         Args:
-            y_pred: Predictions of a model, on rows that it was not trained on: logits or
-                probabilities, as `from_logits` says. Or, without `y_true`, batches
-                `(y_pred, y_true)` or `(y_pred, y_true, sample_weight)`, in any form that `fit`
-                takes.
+            y_pred: Predictions of a model, on rows that it was not trained on,
+                `(batch, ..., labels)`: logits or probabilities, as `from_logits` says. Or, without
+                `y_true`, batches `(y_pred, y_true)` or `(y_pred, y_true, sample_weight)`, in any
+                form that `fit` takes.
             y_true: Labels in [0, 1], in the shape of `y_pred`.
-            sample_weight: Weights, one per row or one per prediction. Only their ratios count.
+            sample_weight: Weights w, one per row or one per prediction. Only their ratios count.
             ignore_class: The label that stands for "missing": a number or NaN.
 
         Raises:
-            ValueError: for values and shapes that a loss refuses, for NaN in tensors as well;
-                and, for each label with `per_label=True`, for fewer than 10 rows, rows of one
-                class, and infinite logits.
-            ImportError: without SciPy.
+            ValueError: for values and shapes that a loss refuses, for NaN in tensors as well; and,
+                for each label with `per_label=True`, for fewer than 10 rows, rows of one class, and
+                infinite logits.
+            ImportError: without SciPy, the extra `calibration`.
         """
         arguments = Arguments(from_logits=self.from_logits, ignore_class=ignore_class)
         logits, labels, weights = _read(arguments, y_pred, y_true, sample_weight)

@@ -18,41 +18,61 @@ KNOTS = 1024
 
 @register
 class IsotonicCalibration(FittedRecalibration):
-    """Maps logits by a monotone curve of any form, made of straight pieces.
+    r"""Maps logits by a fitted increasing curve of any form, made of straight pieces.
 
-        result = log(p / (1 - p)), p the isotonic regression of the labels at the logit z
+    $$
+    \text{result} = \log \frac{g(z)}{1 - g(z)}
+    $$
 
-    p is the increasing function that is nearest to the labels, interpolated between the logits
-    it was fitted to, and constant beyond them. It corrects whatever a monotone curve can, but
-    needs more rows than the other recalibrations, about a thousand, and makes many predictions
-    equal: the order of those that fall onto one step is lost.
+    z is the logit of the input. g is the increasing function with the least
+    $\sum_i w_i (g(z_i) - y_i)^2$ over the rows that `adapt` is given, with logits z, labels y and
+    weights w. Between these logits g is interpolated, beyond them it is constant. It corrects
+    whatever an increasing curve can. Do not use it with fewer than about a thousand rows, nor where
+    the order of predictions matters: it makes many of them equal.
 
-    Adapt it on rows that the model was not trained on, and judge the result on others again.
-    `keras_bce.recalibrate` does it for a model. The arguments are those of `TemperatureScaling`.
+    Called with floats of any shape `(batch, ..., labels)`; the result has the same shape and the
+    layer's compute dtype. Before `adapt` a call raises `ValueError`, or gives NaN where it is
+    compiled.
 
     Args:
-        from_logits: Whether inputs are logits rather than probabilities.
+        from_logits: Whether inputs are logits rather than probabilities. Probabilities become
+            logits as in `TemperatureScaling`.
         per_label: Whether each label, an entry of the last axis, has a curve of its own.
         to_logits: Whether results are logits; by default, if inputs are.
-        **kwargs: `name` and `dtype`, as of any layer.
+        **kwargs: `name` and `dtype`, as of any layer. Half precision is computed in float32.
 
     The result is finite everywhere: where the n lowest rows hold no positive, half a one is added,
-    so that p is `0.5 / (n + 1)` rather than 0, but no more than on the step above; likewise at the
-    other end.
-    The gradient is that of the pieces: 0 on a step, and beyond the ends.
+    so that g is `0.5 / (n + 1)` rather than 0, but no more than on the step above; likewise at the
+    other end. The gradient is that of the pieces: 0 on a step, and beyond the ends.
 
     The curve is kept in 1024 knots; where the regression has more, they are thinned out, which
     moves no probability by more than 0.004.
 
-    Reference: Zadrozny & Elkan, 2002, "Transforming classifier scores into accurate multiclass
-    probability estimates", https://doi.org/10.1145/775047.775151.
+    Raises:
+        ValueError: in `adapt`, for what that lists.
+
+    Examples:
 
     >>> import numpy as np
     >>> import keras_bce
     >>> layer = keras_bce.layers.IsotonicCalibration(from_logits=False)
-    >>> layer.adapt(np.array([0.1, 0.6, 0.8] * 10), [0, 1, 0] * 6 + [0, 0, 1] * 3 + [1, 1, 1])
+    >>> labels = [0, 1, 0] * 6 + [0, 0, 1] * 3 + [1, 1, 1]
+    >>> layer.adapt(np.array([0.1, 0.6, 0.8] * 10), labels)
     >>> print([f"{float(p):.3f}" for p in layer(np.array([0.1, 0.6, 0.8]))])
     ['0.100', '0.550', '0.550']
+
+    Adapt it on rows that the model was not trained on, and judge the result on others again:
+
+    ```python
+    layer = keras_bce.layers.IsotonicCalibration()
+    layer.adapt(model.predict(x_valid), y_valid)
+    calibrated = keras.Sequential([model, layer])
+    ```
+
+    `keras_bce.recalibrate(model, x_valid, y_valid, method="isotonic")` does the same.
+
+    Reference: Zadrozny and Elkan, 2002, "Transforming classifier scores into accurate multiclass
+    probability estimates", https://doi.org/10.1145/775047.775151.
     """
 
     _weight_names = ("knots",)

@@ -17,50 +17,67 @@ __all__ = ["PriorCorrection"]
 
 @register
 class PriorCorrection(Recalibration):
-    """Undoes what training did to the odds, which is known: nothing is fitted.
+    r"""Undoes what training did to the odds, where it is known: nothing is fitted.
 
-        result = z - log(pos_weight) + log(negative_sampling_rate)
-                   - logit(train_prior) + logit(target_prior)
+    $$
+    \text{result} = z - \log w + \log r
+    - \log \frac{\pi_{\text{train}}}{1 - \pi_{\text{train}}}
+    + \log \frac{\pi_{\text{target}}}{1 - \pi_{\text{target}}}
+    $$
 
-    - A model trained with `pos_weight=w` predicts odds that are w times too high.
-    - One trained on all positives and on negatives kept at the rate r predicts odds that are
-      1 / r times too high: `p` becomes `p / (p + (1 - p) / r)`.
-    - One trained where a share `train_prior` is positive, and used where it is `target_prior`,
-      has to shift its odds by the ratio of the prior odds. Sampling of any kind changes the
-      prior, so give either the rate or the priors of it.
+    z is the logit of the input. What is not given has no term:
 
-    This is Bayes' rule: exact for a model that fits its training data, and otherwise as far off
-    as the model itself is. `PlattScaling` fits the shift, and needs held-out rows.
+    - A model trained with w = `pos_weight` predicts odds that are w times too high.
+    - One trained on all positives and on a share r = `negative_sampling_rate` of the negatives
+      predicts odds that are 1 / r times too high.
+    - One trained where a share `train_prior` is positive, and used where it is `target_prior`, is
+      off by the ratio of the prior odds. Sampling changes the prior, so give either its rate or the
+      priors.
 
-        model.fit(x, y)  # With a loss that has pos_weight=20.
-        model = keras.Sequential([model, keras_bce.layers.PriorCorrection(pos_weight=20.0)])
+    This is Bayes' rule: exact for a model that fits its training data, and otherwise as far off as
+    the model is. It does not undo focal loss or over-fitting: use `PlattScaling`, which is fitted
+    to rows that the model was not trained on.
+
+    Called with floats of any shape `(batch, ..., labels)`; the result has the same shape and the
+    layer's compute dtype.
 
     Args:
-        pos_weight: The `pos_weight` of the training loss, greater than 0.
+        pos_weight: The `pos_weight` of the training loss, greater than 0: a number, or a list of
+            one per label, an entry of the last axis. So are the next three.
         negative_sampling_rate: The share of the negatives that training kept, in (0, 1].
         train_prior: The share of positives in training, in (0, 1).
         target_prior: The share of positives where the model is used, in (0, 1).
-        from_logits: Whether inputs are logits rather than probabilities, as in
+        from_logits: Whether inputs are logits rather than probabilities, which become logits as in
             `TemperatureScaling`.
         to_logits: Whether results are logits; by default, if inputs are.
-        **kwargs: `name` and `dtype`, as of any layer.
-
-    The first four are each a number, or a list of one per label, an entry of the last axis.
+        **kwargs: `name` and `dtype`, as of any layer. Half precision is computed in float32.
 
     Raises:
-        ValueError: for values outside of their ranges, for one prior without the other, and if
-            there is nothing to correct.
+        ValueError: for values outside of their ranges, for one prior without the other, if there is
+            nothing to correct, and for lists that differ in length or do not fit the inputs.
 
-    Reference: He et al., 2014, "Practical Lessons from Predicting Clicks on Ads at Facebook",
-    section 6.3, https://doi.org/10.1145/2648584.2648589; Saerens et al., 2002, "Adjusting the
-    Outputs of a Classifier to New a Priori Probabilities",
-    https://doi.org/10.1162/089976602753284446.
+    Examples:
 
     >>> import numpy as np
-    >>> import keras_bce
-    >>> layer = keras_bce.layers.PriorCorrection(negative_sampling_rate=0.1, from_logits=False)
+    >>> from keras_bce.layers import PriorCorrection
+    >>> layer = PriorCorrection(negative_sampling_rate=0.1, from_logits=False)
     >>> print(f"{float(layer(np.array([0.5]))[0]):.4f}")  # 1 / 11
     0.0909
+
+    After training with `pos_weight`:
+
+    ```python
+    loss = keras_bce.losses.BinaryCrossentropy(from_logits=True, pos_weight=20.0)
+    model.compile("adam", loss=loss)
+    model.fit(x, y)
+    correction = keras_bce.layers.PriorCorrection(pos_weight=20.0)
+    corrected = keras.Sequential([model, correction])
+    ```
+
+    References: Saerens et al., 2002, "Adjusting the Outputs of a Classifier to New a Priori
+    Probabilities", https://doi.org/10.1162/089976602753284446; He et al., 2014, "Practical Lessons
+    from Predicting Clicks on Ads at Facebook", section 6.3,
+    https://doi.org/10.1145/2648584.2648589.
     """
 
     def __init__(

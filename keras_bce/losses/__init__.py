@@ -4,15 +4,14 @@ A sample's loss is the mean over its labels; a reduction makes one number of a b
 """
 
 from keras_bce.losses.linear import LinearBinaryCrossentropy, linear_binary_crossentropy
-from keras_bce.losses.pairwise import pairwise_sigmoid_crossentropy
-from keras_bce.losses.pointwise import (
+from keras_bce.losses.modulated import (
     AsymmetricBinaryCrossentropy,
-    BinaryCrossentropy,
     BinaryFocalCrossentropy,
     asymmetric_binary_crossentropy,
-    binary_crossentropy,
     binary_focal_crossentropy,
 )
+from keras_bce.losses.pairwise import pairwise_sigmoid_crossentropy
+from keras_bce.losses.pointwise import BinaryCrossentropy, binary_crossentropy
 
 __all__ = [
     "AsymmetricBinaryCrossentropy",

@@ -20,14 +20,16 @@ def pairwise_sigmoid_crossentropy(
     *,
     chunk_size: int | None = None,
 ) -> Tensor:
-    """The sigmoid loss of pairs (SigLIP): row i of `a` belongs to row i of `b`, and to no other.
+    r"""The sigmoid loss of pairs (SigLIP): row i of `a` belongs to row i of `b`, and to no other.
 
-    For each row i of `a`, with `y_ij` 1 where i = j, else 0:
+    $$
+    \ell_i = -\log \sigma(z_{ii}) - \sum_{j \ne i} \log \sigma(-z_{ij}),
+    \quad z_{ij} = \text{scale} \cdot a_i^{\top} b_j + \text{bias}
+    $$
 
-        loss_i = sum_j BinaryCrossentropy(y_ij, scale * dot(a_i, b_j) + bias)
-
-    Its mean over the rows is the loss of the paper. The logits of all pairs never exist at once,
-    only those of all rows of `a` and a chunk of `b`.
+    where $\sigma$ is the sigmoid. The mean over the rows is the loss of the paper. The logits $z$
+    of all pairs never exist at once, only those of all rows of `a` and a chunk of `b`. Where
+    several rows of `b` belong to a row of `a`, use `linear_binary_crossentropy` with `positives`.
 
     Args:
         a: Embeddings `(batch, width)`, in the paper of length 1.
@@ -42,8 +44,6 @@ def pairwise_sigmoid_crossentropy(
 
     Raises:
         ValueError: for shapes that do not fit.
-
-    Reference: Zhai et al., 2023, https://arxiv.org/abs/2303.15343.
 
     >>> import keras_bce
     >>> a, b = [[1.0, 0.0], [0.0, 1.0]], [[0.6, 0.8], [0.0, 1.0]]
@@ -64,6 +64,9 @@ def pairwise_sigmoid_crossentropy(
         optimizer.apply([v.value.grad for v in variables], variables)
         return loss
     ```
+
+    Reference: Zhai et al., 2023, "Sigmoid Loss for Language Image Pre-Training",
+    https://arxiv.org/abs/2303.15343.
     """
     dtype = widest(a, b)
     left, right = as_array(a, "a"), as_array(b, "b")

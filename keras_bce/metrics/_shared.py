@@ -47,14 +47,29 @@ class SumsMetric(ShowsReading, PortableMetric):
             lambda state: self._result(backend.sums(state))
         )
 
+    @backend.unconverted
     def update_state(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> None:
-        """Adds a batch; the arguments are those of a call of `losses.BinaryCrossentropy`."""
+        """Adds a batch: tensors, NumPy arrays or lists.
+
+        Args:
+            y_true: Labels in [0, 1], numbers or booleans of shape `(batch, ..., labels)`.
+                `(batch,)` goes with `(batch, 1)` either way.
+            y_pred: Predictions of the same shape: logits or probabilities, as `from_logits` says.
+            sample_weight: `None`, a number, one weight per sample (of any lower rank, aligned from
+                the left), or one per prediction.
+
+        Raises:
+            ValueError: for shapes that do not fit, and for impossible values in lists and NumPy
+                arrays, as in `losses.BinaryCrossentropy`. In tensors they make the result NaN until
+                the metric is reset.
+        """
         self._add(y_true, y_pred, sample_weight)
 
+    @backend.unconverted
     def result(self) -> Any:
-        """The result so far."""
+        """The result so far, a scalar tensor of the metric's dtype; 0.0 if nothing was seen."""
         return self._result_of_state(self._sums.variable.value)
 
     def _add(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
@@ -81,10 +96,19 @@ class SumsMetric(ShowsReading, PortableMetric):
         """Adds what other metrics have seen, as if this one had seen it as well.
 
         Args:
-            metrics: Metrics of the same class and the same arguments, the name aside.
+            metrics: Metrics of the same class and the same arguments, the name aside. They do not
+                change.
 
         Raises:
             ValueError: if one of them differs, saying in what.
+
+        >>> import keras_bce
+        >>> first, second = keras_bce.metrics.BrierScore(), keras_bce.metrics.BrierScore()
+        >>> first.update_state([1], [0.5])
+        >>> second.update_state([0], [1.0])
+        >>> first.merge_state([second])
+        >>> print(f"{float(first.result()):.3f}")  # (0.25 + 1) / 2
+        0.625
         """
         metrics = list(metrics)
         for metric in metrics:

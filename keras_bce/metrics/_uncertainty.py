@@ -53,29 +53,48 @@ class Uncertain:
     _sums: ExactSums
 
     def standard_error(self) -> Any:
-        """The standard error of the result, a float; NaN where it cannot be known.
+        r"""The standard error of the result: how far it varies from data set to data set.
 
-        It is a dictionary where the result is one. It cannot be known from less than two samples,
-        nor beside an infinite loss. The unit is the sample, and samples count as independent:
-        of several rows of one user, say, it is too small. See `interval` for how far to trust it.
+        For a weighted mean $m = \sum_i n_i / \sum_i v_i$, where $n_i$ is the weighted loss of
+        sample i and $v_i$ its weight:
+
+        $$
+        \text{standard error}^2 =
+        \frac{N}{N - 1} \cdot \frac{\sum_i (n_i - m v_i)^2}{(\sum_i v_i)^2}
+        $$
+
+        N is the number of samples with a weight above 0. Unweighted, this is the standard deviation
+        of the samples' losses over $\sqrt{N}$. `NormalizedEntropy` and `CalibrationRatio` use the
+        delta method on the sums of each sample.
+
+        The unit is the sample: a row's labels belong together. Samples count as independent; of
+        several rows of one user, say, the standard error is too small.
+
+        Returns:
+            A float in the unit of the result, or a dictionary of floats where the result is one. It
+            is NaN for fewer than two samples, and where the result is infinite or NaN.
 
         Raises:
             ValueError: if the metric was made without `uncertainty=True`, where it has that.
+
+        Reference: Cochran, 1977, "Sampling Techniques", chapter 6.
         """
         return each(self._estimates(), lambda estimate: estimate.standard_error)
 
     def interval(self, level: float = 0.95) -> Any:
-        """A confidence interval of the result, `(low, high)`; a dictionary where it is one.
+        r"""A confidence interval of the result, by the normal approximation.
 
-        It is `result -/+ z * standard_error()`, with z the normal quantile; `(nan, nan)` where the
-        standard error is not known. The unit is the sample, and samples count as independent. It
-        is for one look at data that were set aside: whoever looks after every batch, and stops at
-        a result, needs a sequential test.
+        $$
+        \text{result} \, \pm \, z \cdot \text{standard error}
+        $$
 
-        A normal interval needs enough of what makes the loss vary. Of 2,000 simulated data sets
-        of 400 rows each, intervals of 95% held the true value in this share
-        (`benchmarks/coverage.py`). Below 92% are those of a loss where positives are rare: at a
-        base rate of 0.02 a data set has 8.
+        z is the normal quantile of `(1 + level) / 2`, 1.96 for a level of 0.95. The interval is for
+        one look at data that were set aside. If you look after every batch and stop at a result,
+        use a sequential test instead.
+
+        A normal interval needs many samples, and many positives. `benchmarks/coverage.py` draws
+        2,000 data sets of 400 rows; intervals of 95% held the true value in this share of them. At
+        a base rate of 0.02, which is 8 positives per data set, those of a loss are too narrow.
 
         | base rate | weights | log loss | loss difference | Brier | norm. entropy | calibration |
         | ---: | --- | ---: | ---: | ---: | ---: | ---: |
@@ -88,6 +107,10 @@ class Uncertain:
 
         Args:
             level: The share of such intervals that hold the true value, in (0, 1).
+
+        Returns:
+            A pair of floats `(low, high)`, or a dictionary of pairs where the result is one;
+            `(nan, nan)` where the standard error is NaN.
 
         Raises:
             ValueError: for a level outside of (0, 1), and as `standard_error` does.

@@ -29,24 +29,48 @@ __all__ = ["CalibrationRatio", "ExpectedCalibrationError"]
 
 @register
 class CalibrationRatio(Uncertain, ProbabilityMetric):
-    """Predicted positives over actual positives: above 1 the model is overconfident of positives.
+    r"""Predicted positives over actual positives; above 1, probabilities are too high on average.
 
-        result = sum of weight * p / sum of weight * y_true
+    $$
+    \text{result} = \frac{\sum_i w_i \, p_i}{\sum_i w_i \, y_i}
+    $$
 
-    The optimum is 1. `EarlyStopping` and `ModelCheckpoint` with `mode="auto"` would minimise it:
-    monitor another metric.
+    The sums are over all predictions whose label is not missing: p is the predicted probability, y
+    the label (`y_true`) and w its weight (`sample_weight`).
+
+    The optimum is 1. `EarlyStopping` and `ModelCheckpoint` with `mode="auto"` would minimise the
+    ratio: monitor another metric. A ratio of 1 does not say that each probability is right, since
+    errors of both signs cancel: for that use `CalibrationCurve`.
 
     Args:
         name: The name of the metric.
-        dtype: The dtype of the result.
-        from_logits: Whether predictions are logits.
-        ignore_class: The label that stands for "missing".
+        dtype: The dtype of the result, by default `keras.config.floatx()`.
+        from_logits: Whether `y_pred` holds logits rather than probabilities.
+        ignore_class: The label that stands for "missing": a number or NaN.
         uncertainty: Whether to keep what `standard_error()` and `interval()` need.
+
+    Raises:
+        ValueError: for an `ignore_class` that is neither a number nor NaN.
+
+    Examples:
 
     >>> import keras_bce
     >>> metric = keras_bce.metrics.CalibrationRatio()
     >>> print(f"{float(metric([0, 1, 0, 1], [0.5, 1.0, 0.5, 1.0])):.2f}")
     1.50
+
+    With `compile()`:
+
+    ```python
+    model.compile(
+        "adam",
+        loss=keras_bce.losses.BinaryCrossentropy(from_logits=True),
+        metrics=[keras_bce.metrics.CalibrationRatio(from_logits=True)],
+    )
+    ```
+
+    Reference: He et al., 2014, "Practical Lessons from Predicting Clicks on Ads at Facebook",
+    section 3, https://doi.org/10.1145/2648584.2648589.
     """
 
     def __init__(
@@ -67,7 +91,7 @@ class CalibrationRatio(Uncertain, ProbabilityMetric):
         return _add_positives(given, Crossentropy(), reading, self.uncertainty)
 
     def result(self) -> Tensor:
-        """The ratio so far; NaN while there was no positive label."""
+        """The ratio so far, a scalar tensor of the metric's dtype; NaN without a positive label."""
         return super().result()
 
     def _result(self, sums: Tensor) -> Tensor:
@@ -100,25 +124,50 @@ _add_positives = adds(_positives)
 
 @register
 class ExpectedCalibrationError(ProbabilityMetric):
-    """How far predicted probabilities are from observed frequencies, over bins of equal width.
+    r"""How far predicted probabilities are from observed frequencies, over bins of equal width.
 
-        result = sum over bins of |sum of weight * p - sum of weight * y_true| / sum of weights
+    $$
+    \text{result} = \frac{1}{\sum_i w_i} \sum_{k=0}^{K-1}
+    \left| \sum_{i \in B_k} w_i (p_i - y_i) \right|
+    $$
 
-    Bin k of K holds the probabilities in [k/K, (k+1)/K), the last one 1 as well.
+    The sums are over all predictions whose label is not missing: p is the predicted probability, y
+    the label (`y_true`) and w its weight (`sample_weight`). Bin $B_k$ of the K = `num_bins` holds
+    the probabilities in [k/K, (k+1)/K), the last one 1 as well.
+
+    The result depends on the number of bins. If positives are rare, nearly all predictions share
+    the first bin, and their errors cancel in it: use `CalibrationCurve`, which needs no such
+    choice. There is no `standard_error()`.
 
     Args:
         name: The name of the metric.
-        dtype: The dtype of the result.
-        from_logits: Whether predictions are logits.
+        dtype: The dtype of the result, by default `keras.config.floatx()`.
+        from_logits: Whether `y_pred` holds logits rather than probabilities.
         num_bins: K, 1 or greater.
-        ignore_class: The label that stands for "missing".
+        ignore_class: The label that stands for "missing": a number or NaN.
 
-    Reference: Guo et al., 2017, https://arxiv.org/abs/1706.04599.
+    Raises:
+        ValueError: for arguments outside of their ranges.
+
+    Examples:
 
     >>> import keras_bce
     >>> metric = keras_bce.metrics.ExpectedCalibrationError(num_bins=2)
     >>> print(f"{float(metric([0, 1, 0, 1], [0.25, 0.25, 1.0, 1.0])):.3f}")
     0.375
+
+    With `compile()`:
+
+    ```python
+    model.compile(
+        "adam",
+        loss=keras_bce.losses.BinaryCrossentropy(from_logits=True),
+        metrics=[keras_bce.metrics.ExpectedCalibrationError(from_logits=True)],
+    )
+    ```
+
+    Reference: Guo et al., 2017, "On Calibration of Modern Neural Networks",
+    https://arxiv.org/abs/1706.04599.
     """
 
     def __init__(
@@ -138,11 +187,12 @@ class ExpectedCalibrationError(ProbabilityMetric):
         return _add_bins(given, Crossentropy(), reading, self.num_bins)
 
     def bins(self) -> dict[str, Array]:
-        """What a reliability diagram shows, as NumPy arrays, one row per bin.
+        """What `plotting.reliability_diagram` draws.
 
         Returns:
-            A dictionary: `edges` (num_bins + 1), and per bin `weight` (its sum),
-            `mean_prediction` and `mean_label` (NaN in an empty bin).
+            A dictionary of float64 NumPy arrays. `edges` has num_bins + 1 probabilities; `weight`,
+            the sum of weights, and `mean_prediction` and `mean_label`, weighted means, have one
+            entry per bin. The means are NaN in an empty bin.
         """
         weight, predicted, gap = self._sums.totals.reshape(3, -1)
         count = np.where(weight == 0, np.nan, weight)
@@ -154,7 +204,7 @@ class ExpectedCalibrationError(ProbabilityMetric):
         }
 
     def result(self) -> Tensor:
-        """The error so far; 0.0 if nothing was seen."""
+        """The error so far, a scalar tensor of the metric's dtype; 0.0 if nothing was seen."""
         return super().result()
 
     def _result(self, sums: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from keras_bce._arguments import Arguments
+from keras_bce._backend import backend
 from keras_bce._loss import PointwiseLoss
 from keras_bce._pointwise import Crossentropy, Pointwise
 from keras_bce._prepare import Batch, Reading, prepare
@@ -21,35 +22,51 @@ __all__ = ["LossDifference"]
 
 @register
 class LossDifference(MeanMetric):
-    """How much larger the mean loss of one model is than that of another, on the same samples.
+    r"""The mean loss of one model minus that of another, on the same samples, with an interval.
 
-        result = sum of weight * (loss of a - loss of b) / sum of weights
+    $$
+    \text{result} = \frac{\sum_i (n_i^a - n_i^b)}{\sum_i v_i}
+    $$
 
-    Below 0 the first model is better. What is hard for both models cancels in each sample's
-    difference, so that the interval is often far narrower than those of the two means suggest:
-    this is the paired comparison. For equal weights its standard error is that of
-    `scipy.stats.ttest_rel`.
+    $n_i^a$ and $n_i^b$ are the weighted losses of sample i with the predictions of models a and b,
+    and $v_i$ is its weight. Below 0 model a is better. The unit is that of the loss: nats, for
+    cross-entropy.
+
+    This is the paired comparison: what is hard for both models cancels in each sample's difference,
+    so that the interval is often far narrower than those of the two means suggest. For equal
+    weights its standard error is that of `scipy.stats.ttest_rel`. For models that were judged on
+    different samples compare the intervals of their losses instead.
 
     Args:
         loss: A loss of `keras_bce.losses`, by default binary cross-entropy. Its reduction is not
             used.
         name: The name of the metric.
-        dtype: The dtype of the result.
+        dtype: The dtype of the result, by default `keras.config.floatx()`.
         from_logits: Whether predictions are logits; a `loss` says that itself.
 
     Raises:
         ValueError: if `loss` is none of this package, and for `from_logits` beside a loss.
 
+    Examples:
+
     >>> import keras_bce
     >>> metric = keras_bce.metrics.LossDifference()
-    >>> metric.update_state([0, 1, 1, 0], ([0.2, 0.7, 0.8, 0.4], [0.3, 0.6, 0.8, 0.5]))
+    >>> p_a, p_b = [0.2, 0.7, 0.8, 0.4], [0.3, 0.6, 0.8, 0.5]
+    >>> metric.update_state([0, 1, 1, 0], (p_a, p_b))
     >>> print(f"{float(metric.result()):.4f}")
     -0.1175
     >>> low, high = metric.interval()
     >>> print(f"{low:.4f} {high:.4f}")
     -0.1967 -0.0383
 
-    See `keras_bce.compare`, which runs two models over a data set.
+    `compile()` takes metrics of one model. `keras_bce.compare` runs two models over a data set:
+
+    ```python
+    difference = keras_bce.compare(model_a, model_b, x_test, y_test, from_logits=True)
+    ```
+
+    Reference: Diebold and Mariano, 1995, "Comparing Predictive Accuracy",
+    https://doi.org/10.1080/07350015.1995.10524599.
     """
 
     def __init__(
@@ -71,18 +88,24 @@ class LossDifference(MeanMetric):
         else:
             super().__init__(name, dtype, loss._arguments, loss._loss)
 
+    @backend.unconverted
     def update_state(
         self,
         y_true: ArrayLike,
         y_pred: ArrayLike | Sequence[ArrayLike],
         sample_weight: ArrayLike | None = None,
     ) -> None:
-        """Adds a batch.
+        """Adds a batch: tensors, NumPy arrays or lists.
 
         Args:
-            y_true: Labels, of both models.
-            y_pred: A pair, the predictions of the first and of the second model.
-            sample_weight: As in `losses.BinaryCrossentropy`, of both models.
+            y_true: Labels of both models, of shape `(batch, ..., labels)`.
+            y_pred: A pair, the predictions of model a and of model b, each of the shape of
+                `y_true`.
+            sample_weight: Weights for both models: `None`, a number, one per sample, or one per
+                prediction.
+
+        Raises:
+            ValueError: if `y_pred` is no pair, and as other metrics of this package.
         """
         self._add(y_true, y_pred, sample_weight)
 

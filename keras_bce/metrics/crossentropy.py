@@ -28,45 +28,55 @@ __all__ = ["BinaryCrossentropy", "NormalizedEntropy"]
 
 @register
 class BinaryCrossentropy(ShowsArguments, MeanMetric):
-    """Mean binary cross-entropy over everything seen: what the loss of this name means, exactly.
+    r"""The mean binary cross-entropy (log loss) of all samples seen, by weight.
 
-        result = sum of the samples' weighted losses / sum of their weights
+    $$
+    \text{result} = \frac{\sum_i n_i}{\sum_i v_i}, \quad
+    n_i = \frac{1}{|P_i|} \sum_{j \in P_i} w_{ij} \, \ell_{ij}
+    $$
 
-    A weighted metric thus averages by weight, where a loss divides by the number
-    of samples; `reduction="mean_with_sample_weight"` makes the two equal.
+    For sample i, $P_i$ are the labels that are not missing, $w_{ij}$ is the weight of one
+    (`sample_weight`), $v_i$ the mean of these weights, and $\ell_{ij}$ the loss of one prediction
+    in nats, as `losses.BinaryCrossentropy` has it, with `pos_weight` and `label_weights`. A loss
+    divides by the number of samples instead of the sum of weights; with
+    `reduction="mean_with_sample_weight"` it equals this metric.
 
     Args:
         name: The name of the metric.
-        dtype: The dtype of the result, by default `keras.config.floatx()`. The sums are
-            kept in pairs of float32, which hold about 48 bits.
-        from_logits: As in `keras_bce.losses.BinaryCrossentropy`, like all the rest.
-        label_smoothing: See there.
-        axis: See there.
-        pos_weight: See there.
-        label_weights: See there.
-        ignore_class: See there.
-        label_names: A list of one name per label along `axis`. Then `result()` is a
-            dictionary of the mean, under `name`, and each label's own mean, under
-            `{name}_{label name}`. Give two such metrics of one model different names: Keras
-            logs their dictionaries without a prefix, and one would hide the other. To
-            monitor a label's own log, `EarlyStopping` needs `mode="min"`.
-        uncertainty: Whether to keep what `standard_error()` and `interval()` need: sums of
-            products of losses and weights. A small batch takes up to four times as long.
+        dtype: The dtype of the result, by default `keras.config.floatx()`. The sums are kept in
+            pairs of floats, which hold about 48 bits.
+        from_logits: Whether `y_pred` holds logits rather than probabilities.
+        label_smoothing: A number s in [0, 1]: labels become `y * (1 - s) + s / 2`.
+        axis: The axis of the labels.
+        pos_weight: The factor of the positive term, as in `losses.BinaryCrossentropy`.
+        label_weights: The factor of each label's loss, as in `losses.BinaryCrossentropy`.
+        ignore_class: The label that stands for "missing": a number or NaN.
+        label_names: A list of one name per label along `axis`. Then `result()` is a dictionary of
+            the mean, under `name`, and each label's own mean, under `{name}_{label name}`. Give two
+            such metrics of one model different names: Keras logs their dictionaries without a
+            prefix, and one would hide the other. To monitor a label's own log, `EarlyStopping`
+            needs `mode="min"`.
+        uncertainty: Whether to keep what `standard_error()` and `interval()` need: sums of products
+            of losses and weights. An update then takes longer.
 
     Raises:
-        ValueError: as the loss does, and for as many `label_names` as there are not labels.
+        ValueError: for arguments outside of their ranges; and, when it is updated, if there are not
+            as many `label_names` as labels.
+
+    Examples:
 
     >>> import keras_bce
     >>> metric = keras_bce.metrics.BinaryCrossentropy()
-    >>> metric.update_state([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]])
+    >>> y_true, y_pred = [[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]]
+    >>> metric.update_state(y_true, y_pred)
     >>> print(f"{float(metric.result()):.4f}")
     0.8149
     >>> metric.reset_states()
-    >>> metric.update_state([[0, 1], [0, 0]], [[0.6, 0.4], [0.4, 0.6]], sample_weight=[1, 0])
+    >>> metric.update_state(y_true, y_pred, sample_weight=[1, 0])
     >>> print(f"{float(metric.result()):.4f}")
     0.9163
 
-    How sure is it?
+    With an interval:
 
     >>> metric = keras_bce.metrics.BinaryCrossentropy(uncertainty=True)
     >>> metric.update_state([0, 1, 1, 0], [0.1, 0.8, 0.6, 0.3])
@@ -74,11 +84,17 @@ class BinaryCrossentropy(ShowsArguments, MeanMetric):
     >>> print(f"{float(metric.result()):.2f} in [{low:.2f}, {high:.2f}]")
     0.30 in [0.13, 0.47]
 
-    With `compile()`:
+    With `compile()`, and weighted by the `sample_weight` of `fit`:
 
     ```python
-    model.compile("adam", loss=loss, weighted_metrics=[keras_bce.metrics.BinaryCrossentropy()])
+    model.compile(
+        "adam",
+        loss=keras_bce.losses.BinaryCrossentropy(from_logits=True),
+        weighted_metrics=[keras_bce.metrics.BinaryCrossentropy(from_logits=True)],
+    )
     ```
+
+    Reference: Good, 1952, "Rational Decisions", https://doi.org/10.1111/j.2517-6161.1952.tb00104.x.
     """
 
     def __init__(
@@ -111,7 +127,10 @@ class BinaryCrossentropy(ShowsArguments, MeanMetric):
         return _add_means_by_label(given, self._loss, reading, self.uncertainty)
 
     def result(self) -> Tensor | dict[str, Tensor]:
-        """The mean so far, 0.0 if nothing was seen; with `label_names` a dictionary of means."""
+        """The mean so far, a scalar tensor of the metric's dtype; 0.0 if nothing was seen.
+
+        With `label_names` it is a dictionary of such tensors: the mean, and that of each label.
+        """
         return super().result()
 
     def _result(self, sums: Tensor) -> Tensor | dict[str, Tensor]:
@@ -164,28 +183,50 @@ _add_means_by_label = adds(_means_by_label)
 
 @register
 class NormalizedEntropy(Uncertain, ProbabilityMetric):
-    """Cross-entropy relative to that of always predicting the mean label; 1 is no better.
+    r"""Cross-entropy over that of always predicting the mean label; 1 is no better than that.
 
-        result = mean of binary_crossentropy / entropy of the mean label
+    $$
+    \text{result} = \frac{\sum_i w_i \, \ell_i / \sum_i w_i}
+    {-m \log m - (1 - m) \log (1 - m)}, \quad
+    m = \frac{\sum_i w_i \, y_i}{\sum_i w_i}
+    $$
 
-    Both means are over all predictions seen, by weight. Below 1 the predictions
-    tell more than the base rate does, whatever that is; NaN while the labels seen
-    are all 0 or all 1.
+    The sums are over all predictions whose label is not missing: $\ell$ is the binary cross-entropy
+    of one, y its label (`y_true`) and w its weight (`sample_weight`).
+
+    Below 1 the predictions tell more than the base rate m. Unlike log loss, it can be compared
+    between data sets of different base rates. The base rate is that of all labels together: for
+    labels of very different rates use one metric per label.
 
     Args:
         name: The name of the metric.
-        dtype: The dtype of the result.
-        from_logits: Whether predictions are logits.
-        ignore_class: The label that stands for "missing".
+        dtype: The dtype of the result, by default `keras.config.floatx()`.
+        from_logits: Whether `y_pred` holds logits rather than probabilities.
+        ignore_class: The label that stands for "missing": a number or NaN.
         uncertainty: Whether to keep what `standard_error()` and `interval()` need.
 
-    Reference: He et al., 2014, "Practical Lessons from Predicting Clicks on Ads at
-    Facebook", section 3, https://doi.org/10.1145/2648584.2648589.
+    Raises:
+        ValueError: for an `ignore_class` that is neither a number nor NaN.
+
+    Examples:
 
     >>> import keras_bce
     >>> metric = keras_bce.metrics.NormalizedEntropy()
     >>> print(f"{float(metric([0, 1, 0, 0], [0.25, 0.25, 0.25, 0.25])):.3f}")
     1.000
+
+    With `compile()`:
+
+    ```python
+    model.compile(
+        "adam",
+        loss=keras_bce.losses.BinaryCrossentropy(from_logits=True),
+        metrics=[keras_bce.metrics.NormalizedEntropy(from_logits=True)],
+    )
+    ```
+
+    Reference: He et al., 2014, "Practical Lessons from Predicting Clicks on Ads at Facebook",
+    section 3, https://doi.org/10.1145/2648584.2648589.
     """
 
     def __init__(
@@ -206,7 +247,10 @@ class NormalizedEntropy(Uncertain, ProbabilityMetric):
         return _add_entropies(given, Crossentropy(), reading, self.uncertainty)
 
     def result(self) -> Tensor:
-        """The ratio so far; NaN if only one class was seen."""
+        """The ratio so far, a scalar tensor of the metric's dtype.
+
+        It is NaN while the labels seen are all 0 or all 1.
+        """
         return super().result()
 
     def _result(self, sums: Tensor) -> Tensor:

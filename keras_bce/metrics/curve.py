@@ -28,31 +28,38 @@ _LARGEST_LOGIT = 16.0
 
 @register
 class CalibrationCurve(ProbabilityMetric):
-    """Calibration of everything seen: an error without bins, binned errors, their parts, a curve.
+    r"""Calibration without a choice of bins: a smooth error, binned errors, their parts, a curve.
 
-        result = e(s) at the width s where e(s) = s, and
-        e(s) = integral over [0, 1] of |sum of weight * (p - y_true) * K(t, p)| dt / sum of weights
+    $$
+    \text{result} = e(s) \text{ at the } s \text{ where } e(s) = s, \quad
+    e(s) = \frac{1}{\sum_i w_i} \int_0^1 \left| \sum_i w_i (p_i - y_i) K_s(t, p_i) \right| dt
+    $$
 
-    The result is the smooth calibration error: K is a Gaussian of width s that is reflected at 0
-    and 1, so that no choice of bins moves it. It is 0 for a calibrated model and many samples; a
-    few samples alone give more, as they do for every calibration error. Probabilities all near 0
-    differ little in absolute terms: for rare positives read `decomposition` or
-    `metrics.CalibrationRatio` as well.
+    The sums are over all predictions whose label is not missing: p is the predicted probability, y
+    the label (`y_true`) and w its weight (`sample_weight`). $K_s(t, p)$ is the density at t of a
+    Gaussian of mean p and standard deviation s, reflected at 0 and 1.
 
-    What is kept are sums over fine bins, exactly, so that metrics merge, and everything else can
-    be asked for later: `error`, `decomposition`, `curve`, and `plotting.reliability_diagram`.
-    Judge a model on data that it was not fitted on.
+    The result, the smooth calibration error, is 0 for a calibrated model and many samples; a few
+    samples alone give more, as for every calibration error. Judge a model on data that it was not
+    fitted on. If positives are rare, all probabilities are near 0 and differ little in absolute
+    terms: read `decomposition` or `CalibrationRatio` as well. There is no `standard_error()`.
+
+    The metric keeps sums over fine bins, so that `error`, `decomposition`, `curve` and
+    `plotting.reliability_diagram` can be asked for later, of merged metrics as well.
 
     Args:
         name: The name of the metric.
-        dtype: The dtype of the result.
-        from_logits: Whether predictions are logits.
+        dtype: The dtype of the result, by default `keras.config.floatx()`.
+        from_logits: Whether `y_pred` holds logits rather than probabilities.
         num_bins: The number of fine bins, 1 or greater. Half of them are spread evenly over
             probabilities, half over logits, so that predictions of 0.0001 and of 0.0002 are told
             apart. Predictions count as the mean of their bin.
-        ignore_class: The label that stands for "missing".
+        ignore_class: The label that stands for "missing": a number or NaN.
 
-    References: Blasiok and Nakkiran, 2023, "Smooth ECE", https://arxiv.org/abs/2309.12236.
+    Raises:
+        ValueError: for arguments outside of their ranges.
+
+    Examples:
 
     >>> import keras_bce
     >>> metric = keras_bce.metrics.CalibrationCurve()
@@ -63,6 +70,18 @@ class CalibrationCurve(ProbabilityMetric):
     0.375
     >>> {name: round(part, 3) for name, part in metric.decomposition("brier").items()}
     {'score': 0.406, 'uncertainty': 0.25, 'discrimination': 0.0, 'miscalibration': 0.156}
+
+    With `compile()`:
+
+    ```python
+    curve = keras_bce.metrics.CalibrationCurve(from_logits=True)
+    loss = keras_bce.losses.BinaryCrossentropy(from_logits=True)
+    model.compile("adam", loss=loss, metrics=[curve])
+    model.evaluate(x_test, y_test)
+    curve.decomposition()
+    ```
+
+    Reference: Blasiok and Nakkiran, 2023, "Smooth ECE", https://arxiv.org/abs/2309.12236.
     """
 
     def __init__(
@@ -82,9 +101,10 @@ class CalibrationCurve(ProbabilityMetric):
         return _add_fine_bins(given, Crossentropy(), reading, self.num_bins)
 
     def result(self) -> Tensor:
-        """The smooth calibration error so far; 0.0 if nothing was seen.
+        """The smooth calibration error so far, a scalar tensor of the metric's dtype.
 
-        A fixed point below 1/2048 is not looked for: the result is then `e(1/2048)`.
+        It is 0.0 if nothing was seen. A width below 1/2048 is not looked for: the result is then
+        `e(1/2048)`.
         """
         return super().result()
 
@@ -95,30 +115,35 @@ class CalibrationCurve(ProbabilityMetric):
     def error(
         self, num_bins: int = 15, binning: str = "uniform", norm: int = 1, debiased: bool = False
     ) -> float:
-        """The binned calibration error.
+        r"""The binned calibration error, with norm 1 or 2.
 
-            norm 1: sum over bins of share * |mean p - mean y_true|
-            norm 2: sqrt(sum over bins of share * (mean p - mean y_true)**2)
+        $$
+        \text{error}_1 = \sum_k h_k \left| \bar{p}_k - \bar{y}_k \right|, \quad
+        \text{error}_2 = \sqrt{\sum_k h_k (\bar{p}_k - \bar{y}_k)^2}
+        $$
+
+        $h_k$ is the share of bin k in the weight of all predictions, $\bar{p}_k$ the mean
+        probability and $\bar{y}_k$ the mean label in it.
 
         Args:
             num_bins: The number of bins. A fine bin falls into one of them as a whole.
             binning: `"uniform"`, bins of equal width, as in `ExpectedCalibrationError`, or
                 `"quantile"`, of equal weight.
             norm: 1 or 2.
-            debiased: With norm 2, whether the share of sampling noise in each bin's squared gap
-                is subtracted, `mean y_true * (1 - mean y_true) / (n - 1)`, so that few
-                predictions per bin do not look like miscalibration. The n of a bin is the number
-                of predictions, or the effective one of weighted predictions. Bins with n <= 1
+            debiased: With norm 2, whether to subtract the sampling noise
+                $\bar{y}_k (1 - \bar{y}_k) / (n_k - 1)$ from each bin's square, so that few
+                predictions per bin do not look like miscalibration. $n_k$ is the number of
+                predictions, or the effective one of weighted predictions. Bins with $n_k \le 1$
                 count as 0, and so does a negative sum.
 
         Returns:
-            The error; NaN if nothing was seen, or something impossible.
+            The error, a float in [0, 1]; NaN if nothing was seen, or something impossible.
 
         Raises:
-            ValueError: for an argument outside of its range, and for `debiased` with norm 1,
-                whose noise does not subtract.
+            ValueError: for an argument outside of its range, and for `debiased` with norm 1.
 
-        Reference: Kumar et al., 2019, https://arxiv.org/abs/1909.10155.
+        Reference: Kumar et al., 2019, "Verified Uncertainty Calibration",
+        https://arxiv.org/abs/1909.10155.
         """
         num_bins = _arguments.at_least_one("num_bins", num_bins)
         binning = _arguments.choice("binning", binning, _BINNINGS)
@@ -138,28 +163,31 @@ class CalibrationCurve(ProbabilityMetric):
         return _reliability.calibration_error(bins, counts, norm, debiased)
 
     def decomposition(self, score: str = "log_loss") -> dict[str, float]:
-        """The mean score, and what it is made of.
+        r"""The mean score, and what it is made of.
 
-            score = uncertainty - discrimination + miscalibration
+        $$
+        \text{score} = \text{uncertainty} - \text{discrimination} + \text{miscalibration}
+        $$
 
-        Uncertainty is the score of always predicting the mean label. Discrimination is how much
-        the best monotone recalibration of the predictions, by isotonic regression, improves on
-        it. Miscalibration is how much that recalibration would improve the predictions. All are
-        over all predictions seen, by weight.
+        Uncertainty is the score of always predicting the mean label. Discrimination is how much the
+        best monotone recalibration of the predictions, by isotonic regression, improves on that.
+        Miscalibration is how much that recalibration would improve the predictions. All are over
+        all predictions seen, by weight.
 
         Args:
-            score: `"log_loss"`, which is infinite for an infinite logit on the wrong side, or
-                `"brier"`, `(p - y_true)**2`. Both are summed exactly.
+            score: `"log_loss"`, in nats, which is infinite for an infinite logit on the wrong side,
+                or `"brier"`, the squared difference of p and `y_true`. Both are summed exactly.
 
         Returns:
-            A dictionary: `score`, `uncertainty`, `discrimination`, `miscalibration`. All are NaN
-            if nothing was seen, or something impossible. With labels of one class uncertainty and
-            discrimination are 0, to rounding.
+            A dictionary of the floats `score`, `uncertainty`, `discrimination` and
+            `miscalibration`. All are NaN if nothing was seen, or something impossible. With labels
+            of one class uncertainty and discrimination are 0, to rounding.
 
         Raises:
             ValueError: for another score.
 
-        Reference: Dimitriadis et al., 2021, https://doi.org/10.1073/pnas.2016191118.
+        Reference: Dimitriadis et al., 2021, "Stable reliability diagrams for probabilistic
+        classifiers", https://doi.org/10.1073/pnas.2016191118.
         """
         score = _arguments.choice("score", score, ("log_loss", "brier"))
         seen = self._seen()
@@ -184,21 +212,25 @@ class CalibrationCurve(ProbabilityMetric):
     def curve(
         self, num_bins: int = 15, binning: str = "quantile", level: float = 0.95
     ) -> dict[str, Array]:
-        """What a reliability diagram shows, as NumPy arrays, one row per bin.
+        """The points of a reliability diagram, with a consistency band.
+
+        The band of a bin holds the share `level` of the mean labels that a calibrated model would
+        get: its bounds are the binomial quantiles of `(1 - level) / 2` and `(1 + level) / 2`, over
+        the count. The probability is the bin's mean prediction; the count is its number of
+        predictions, or the effective one of weighted predictions. Broecker and Smith draw labels
+        instead, which gives the same where the predictions of a bin are close to each other, and a
+        little less elsewhere.
 
         Args:
             num_bins: The number of bins.
             binning: `"uniform"` or `"quantile"`, as in `error`.
-            level: Of a calibrated model, the share of samples whose mean label in a bin lies
-                within its band, in (0, 1).
+            level: A number in (0, 1).
 
         Returns:
-            A dictionary: per bin `weight` (its sum), and, NaN in an empty bin, `mean_prediction`,
-            `mean_label`, and the consistency band from `low` to `high`. If nothing was seen, or
-            something impossible, all bins are empty. The band is that of a
-            binomial variable with the bin's mean prediction and its number of predictions,
-            effective if weighted. Broecker and Smith draw labels instead, which gives the same
-            where the predictions of a bin are close to each other, and a little less elsewhere.
+            A dictionary of float64 NumPy arrays with one entry per bin. `weight` is the sum of
+            weights; `mean_prediction`, `mean_label`, and the bounds of the band, `low` and `high`,
+            are NaN in an empty bin. If nothing was seen, or something impossible, all bins are
+            empty.
 
         Raises:
             ValueError: for an argument outside of its range.

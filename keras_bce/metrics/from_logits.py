@@ -15,19 +15,40 @@ __all__ = ["FromLogits"]
 
 @register
 class FromLogits(PortableMetric):
-    """Any Keras metric that wants probabilities, fed with logits.
+    r"""Any Keras metric that wants probabilities, fed with logits.
 
-    `compile(metrics=["accuracy"])` on a model that gives logits compares logits
-    with 0.5. This hands on `sigmoid(y_pred)`; everything else is the metric's.
+    $$
+    \text{result} = \text{metric}(y, p), \quad p = \frac{1}{1 + e^{-z}}
+    $$
+
+    y are the labels (`y_true`) and z the logits (`y_pred`). Use it for Keras's metrics on a model
+    that gives logits: `metrics=["accuracy"]` alone would compare logits with 0.5. Metrics of this
+    package take `from_logits=True` themselves.
 
     Args:
-        metric: A metric, or what `keras.metrics.get` makes one from.
+        metric: A Keras metric, or what `keras.metrics.get` makes one from. `"accuracy"` means
+            `keras.metrics.BinaryAccuracy()`.
         name: The name, by default that of the metric.
+
+    Raises:
+        ValueError: for what is not a metric, and for a metric that takes logits itself.
+
+    Examples:
 
     >>> import keras, keras_bce
     >>> metric = keras_bce.metrics.FromLogits(keras.metrics.BinaryAccuracy())
     >>> print(f"{float(metric([0, 1, 1], [-0.2, 0.2, 3.0])):.1f}")
     1.0
+
+    With `compile()`:
+
+    ```python
+    model.compile(
+        "adam",
+        loss=keras_bce.losses.BinaryCrossentropy(from_logits=True),
+        metrics=[keras_bce.metrics.FromLogits(keras.metrics.AUC(), name="auc")],
+    )
+    ```
     """
 
     def __init__(self, metric: Any, name: str | None = None) -> None:
@@ -55,16 +76,24 @@ class FromLogits(PortableMetric):
         # A layer, since layers hand masks on.
         self._sigmoid = keras.layers.Activation("sigmoid", dtype=computing_dtype(self.dtype))
 
+    @backend.unconverted
     def update_state(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> None:
-        """Adds a batch to the metric: the sigmoid of logits, or a known sigmoid's result."""
+        """Adds a batch to the metric: tensors, NumPy arrays or lists.
+
+        Args:
+            y_true: Labels, as the metric takes them.
+            y_pred: Logits, of which the metric gets the sigmoid. What is known to be the result of
+                a sigmoid is handed on as it is.
+            sample_weight: Weights, as the metric takes them.
+        """
         if backend.find_logits(y_pred, even_if_costly=True) is None:
             y_pred = self._sigmoid(as_array(y_pred, "y_pred"))
         self.metric.update_state(y_true, y_pred, sample_weight=sample_weight)
 
     def result(self) -> Any:
-        """The metric's result."""
+        """What the metric's own `result()` gives."""
         return self.metric.result()
 
     def reset_state(self) -> None:
@@ -72,10 +101,14 @@ class FromLogits(PortableMetric):
         self.metric.reset_state()
 
     def merge_state(self, metrics: Iterable["FromLogits"]) -> None:
-        """Adds what other metrics have seen, if the wrapped metrics can be merged.
+        """Adds what other metrics have seen, if the metrics inside can be merged.
+
+        Args:
+            metrics: `FromLogits` of the same metric.
 
         Raises:
-            ValueError: if they cannot, or differ.
+            ValueError: if the metric inside has no `merge_state`, as most of Keras's, or they
+                differ.
         """
         metrics = list(metrics)
         for other in metrics:

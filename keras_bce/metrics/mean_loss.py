@@ -15,20 +15,25 @@ __all__ = ["BrierScore", "MeanLoss"]
 
 @register
 class MeanLoss(MeanMetric):
-    """The mean of a loss over everything seen, exactly: focal, asymmetric, or any of this package.
+    r"""The mean of any loss of this package over all samples seen, by weight.
 
-        result = sum of the samples' weighted losses / sum of their weights
+    $$
+    \text{result} = \frac{\sum_i n_i}{\sum_i v_i}
+    $$
 
-    For cross-entropy that is `BinaryCrossentropy`. Averages of batch losses, such as `fit` shows,
-    weigh the batches, not the samples.
+    $n_i$ is the weighted loss of sample i and $v_i$ its weight, as in `BinaryCrossentropy`. The
+    loss that `fit` shows is a mean of batch means instead, which counts batches, not weights. For
+    cross-entropy use `BinaryCrossentropy`.
 
     Args:
         loss: A loss of `keras_bce.losses`, with its arguments. Its reduction is not used.
         name: The name of the metric, by default that of the loss.
-        dtype: The dtype of the result.
+        dtype: The dtype of the result, by default `keras.config.floatx()`.
 
     Raises:
         ValueError: if `loss` is none of this package.
+
+    Examples:
 
     >>> import keras_bce
     >>> loss = keras_bce.losses.BinaryFocalCrossentropy()
@@ -40,6 +45,13 @@ class MeanLoss(MeanMetric):
     >>> low, high = metric.interval()
     >>> print(f"{low:.4f} {high:.4f}")
     -0.0205 0.2285
+
+    With `compile()`:
+
+    ```python
+    loss = keras_bce.losses.BinaryFocalCrossentropy(from_logits=True)
+    model.compile("adam", loss=loss, weighted_metrics=[keras_bce.metrics.MeanLoss(loss)])
+    ```
     """
 
     def __init__(self, loss: PointwiseLoss, name: str | None = None, dtype: Any = None) -> None:
@@ -59,23 +71,49 @@ class MeanLoss(MeanMetric):
 
 @register
 class BrierScore(MeanMetric):
-    """The mean squared difference of probabilities and labels (Brier, 1950).
+    r"""The mean squared difference of probabilities and labels.
 
-        result = sum of weight * mean over labels of (p - y_true)**2 / sum of weights
+    $$
+    \text{result} = \frac{\sum_i n_i}{\sum_i v_i}, \quad
+    n_i = \frac{1}{|P_i|} \sum_{j \in P_i} w_{ij} (p_{ij} - y_{ij})^2
+    $$
 
-    Like log loss it is least where probabilities are right. It forgives sure mistakes: none costs
-    more than 1.
+    For sample i, $P_i$ are the labels that are not missing, $w_{ij}$ is the weight of one
+    (`sample_weight`), and $v_i$ the mean of these weights; p is the predicted probability and y the
+    label (`y_true`).
+
+    Like log loss it is least, in expectation, where probabilities are right. A prediction costs 1
+    at most, so that a few confident errors weigh less than in log loss. If positives are rare,
+    small probabilities hardly differ in it: use log loss, or `NormalizedEntropy`.
 
     Args:
         name: The name of the metric.
-        dtype: The dtype of the result.
-        from_logits: Whether predictions are logits.
-        ignore_class: The label that stands for "missing".
+        dtype: The dtype of the result, by default `keras.config.floatx()`.
+        from_logits: Whether `y_pred` holds logits rather than probabilities.
+        ignore_class: The label that stands for "missing": a number or NaN.
+
+    Raises:
+        ValueError: for an `ignore_class` that is neither a number nor NaN.
+
+    Examples:
 
     >>> import keras_bce
     >>> metric = keras_bce.metrics.BrierScore()
     >>> print(f"{float(metric([0, 1, 1, 0], [0.5, 1.0, 0.5, 0.0])):.3f}")
     0.125
+
+    With `compile()`:
+
+    ```python
+    model.compile(
+        "adam",
+        loss=keras_bce.losses.BinaryCrossentropy(from_logits=True),
+        metrics=[keras_bce.metrics.BrierScore(from_logits=True)],
+    )
+    ```
+
+    Reference: Brier, 1950, "Verification of Forecasts Expressed in Terms of Probability", Monthly
+    Weather Review 78.
     """
 
     def __init__(

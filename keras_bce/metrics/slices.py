@@ -21,9 +21,19 @@ __all__ = ["Sliced"]
 
 @register
 class Sliced(Uncertain, SumsMetric):
-    """A metric of each slice of the data: by country, by age, by day; whatever a number says.
+    r"""A metric of each slice of the data: by country, by age, by day, in one pass.
 
-    Each update is given the number of each sample's slice, and adds to all slices at once.
+    Each update is given the number of each sample's slice. The result of a slice is what the metric
+    gives for the samples of this slice alone:
+
+    $$
+    \text{result}[s] = \text{metric}(\{ i : \text{slices}_i = s \})
+    $$
+
+    `result()`, `standard_error()` and `interval()` are dictionaries by slice; `of(name)` is the
+    metric of one slice. With 20 slices and intervals of 95%, one will on average miss its true
+    value by chance: to find slices that differ from the rest, widen the intervals,
+    `interval(1 - 0.05 / 20)`, and look at a slice that stands out on new data.
 
     Args:
         metric: A metric of this package, but `FromLogits`. It says what is computed; what it has
@@ -34,18 +44,27 @@ class Sliced(Uncertain, SumsMetric):
     Raises:
         ValueError: for a metric that is none of these, and for names that are not different.
 
-    `result()`, `standard_error()` and `interval()` are dictionaries by slice; `of(name)` is the
-    metric of one slice. With 20 slices and intervals of 95%, one will on average miss its true
-    value by chance: to find slices that differ from the rest, widen the intervals,
-    `interval(1 - 0.05 / 20)`, and look at a slice that stands out on new data.
+    Examples:
 
     >>> import keras_bce
-    >>> metric = keras_bce.metrics.Sliced(keras_bce.metrics.CalibrationRatio(), ["old", "new"])
+    >>> ratio = keras_bce.metrics.CalibrationRatio()
+    >>> metric = keras_bce.metrics.Sliced(ratio, ["old", "new"])
     >>> metric.update_state([0, 1, 1, 0], [0.5, 0.5, 0.25, 0.25], slices=[0, 0, 1, 1])
     >>> {name: float(value) for name, value in metric.result().items()}
     {'old': 1.0, 'new': 0.5}
     >>> metric.of("new").name
     'calibration_ratio'
+
+    `compile()` cannot take it, since `fit` and `evaluate` do not hand on slices. Update it in a
+    loop of your own:
+
+    ```python
+    for x, y, region in batches:
+        metric.update_state(y, model.predict_on_batch(x), slices=region)
+    ```
+
+    Reference: Dunn, 1961, "Multiple Comparisons Among Means", for the wider intervals,
+    https://doi.org/10.1080/01621459.1961.10482090.
     """
 
     def __init__(
@@ -62,6 +81,7 @@ class Sliced(Uncertain, SumsMetric):
         super().__init__(name or metric.name, metric.dtype, metric._arguments, size)
         # In an object of its own, since Keras would count its variables among those of this.
         self._template = _Template(metric)
+        self._results_of_sums = backend.compiled_result_of_columns(metric._result)
         if hasattr(metric, "_direction"):
             self._direction = metric._direction
 
@@ -70,6 +90,7 @@ class Sliced(Uncertain, SumsMetric):
         """The metric that says what is computed."""
         return self._template.metric
 
+    @backend.unconverted
     def update_state(
         self,
         y_true: ArrayLike,
@@ -78,18 +99,20 @@ class Sliced(Uncertain, SumsMetric):
         *,
         slices: ArrayLike | None = None,
     ) -> None:
-        """Adds a batch.
+        """Adds a batch: tensors, NumPy arrays or lists.
 
         Args:
-            y_true: Labels.
-            y_pred: Predictions; of two models, if the metric is `LossDifference`.
-            sample_weight: As in `losses.BinaryCrossentropy`.
-            slices: The number of each sample's slice, an integer from 0 on; or one number for all.
+            y_true: Labels, as the metric takes them.
+            y_pred: Predictions of the same shape; a pair of such, if the metric is
+                `LossDifference`.
+            sample_weight: `None`, a number, one weight per sample, or one per prediction.
+            slices: The number of each sample's slice, an integer from 0 on, of shape `(batch,)`;
+                one for each step of a sequence, `(batch, steps)`; or one number for all.
 
         Raises:
             ValueError: as the metric does; and for slices that are not integers, not as many as
-                samples, or on the host out of range. In a tensor a number out of range makes
-                every result NaN.
+                samples, or in a list or NumPy array out of range. In a tensor a number out of range
+                makes every result NaN.
         """
         batch, reading = self.metric._prepared(y_true, y_pred, sample_weight)
         first = (batch, reading) if isinstance(batch, Batch) else (batch[0], reading[0])
@@ -140,6 +163,12 @@ class Sliced(Uncertain, SumsMetric):
     def of(self, slice_name: str) -> Any:
         """The metric of one slice, with what it has seen: for `bins()` and pictures, say.
 
+        Args:
+            slice_name: One of the names that the metric was made with.
+
+        Returns:
+            A new metric of the class of `metric`.
+
         Raises:
             ValueError: if there is no slice of this name.
         """
@@ -153,11 +182,12 @@ class Sliced(Uncertain, SumsMetric):
         metric._sums.variable.assign(state[:, :, self.slice_names.index(slice_name)])
         return metric
 
+    @backend.unconverted
     def result(self) -> dict[str, Any]:
-        """The result of each slice so far, by its name."""
-        sums = ops.reshape(self._sums.values(), (-1, len(self.slice_names)))
-        columns = ops.unstack(sums, len(self.slice_names), axis=1)
-        return dict(zip(self.slice_names, map(self.metric._result, columns), strict=True))
+        """The results so far: a dictionary of what the metric gives, by the name of the slice."""
+        totals = backend.sums(self._sums.variable.value)
+        sums = ops.reshape(totals, (-1, len(self.slice_names)))
+        return dict(zip(self.slice_names, self._results_of_sums(sums), strict=True))
 
     def _estimates(self) -> Any:
         if not isinstance(self.metric, Uncertain):
