@@ -94,9 +94,10 @@ def draw(found):
     """Keras's time over ours, by the size of the batch."""
     import matplotlib.pyplot as plt
 
-    from keras_bce.plotting import COLOURS
+    from keras_bce.plotting import COLOURS, STYLE
 
-    figure, axes = plt.subplots(figsize=(8, 4), layout="constrained")
+    plt.style.use(STYLE)
+    figure, axes = plt.subplots(figsize=(7.2, 3.8))
     styles = {"eager": "-", "jit": "--", "graph": "--", "XLA": ":", "compiled": "--"}
     for colour, (backend, result) in zip(COLOURS, found.items(), strict=False):
         for mode, dashes in styles.items():
@@ -119,9 +120,8 @@ def draw(found):
     ticks = [0.5, 1, 2, 4]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
-    axes.grid(alpha=0.3)
     figure.legend(loc="outside right upper")
-    figure.savefig(HERE / "sizes.png", dpi=120)
+    figure.savefig(HERE / "sizes.png")
 
 
 if __name__ == "__main__":

@@ -42,18 +42,20 @@ def main():
     for name in costs(0.5):
         print(f"{name:<22}" + "".join(f"{costs(p)[name]:10.3f}" for p in (0.99, 0.6, 0.4, 0.01)))
     print(READING)
-    _, ax = plt.subplots(figsize=(6.4, 4.2), layout="constrained")
+    plt.style.use(plotting.STYLE)
+    figure, ax = plt.subplots()
     curves = [costs(p) for p in P]
     for i, name in enumerate(curves[0]):
         if name == "KL divergence":  # On top of log loss.
             continue
         style = {"color": plotting.COLOURS[i], "linestyle": plotting.DASHES[i]}
         label = "log loss, KL divergence" if name == "log loss" else name
-        ax.plot(P, [curve[name] for curve in curves], label=label, linewidth=1.8, **style)
+        ax.plot(P, [curve[name] for curve in curves], label=label, **style)
     ax.set(xlabel="predicted probability of what is true", ylabel="cost", ylim=(0, 4), xlim=(0, 1))
-    ax.legend(frameon=False)
+    ax.set_title("Only log loss grows without bound as a prediction becomes surely wrong")
+    ax.legend()
     path = Path(__file__).with_suffix(".png")
-    plt.savefig(path, dpi=130)
+    figure.savefig(path)
     print(f"\nThe picture is {path.name}.")
 
 

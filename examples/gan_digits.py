@@ -25,6 +25,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 import keras_bce
+from keras_bce import plotting
 
 NOISE, BATCH, STEPS = 16, 64, 4000
 SHOWN_AT = (0, 250, 1000, STEPS)
@@ -97,16 +98,20 @@ def main():
         if i % 500 == 0:
             print(f"step {i:4}: discriminator {judged:.3f}, generator {fooled:.3f}", flush=True)
 
-    figure, axes = plt.subplots(len(grids) + 1, 12, figsize=(8.4, 3.9), layout="constrained")
+    plt.style.use(plotting.STYLE)
+    figure, axes = plt.subplots(len(grids) + 1, 12, figsize=(7.2, 3.6))
+    title = "What the generator makes of the same noise, over time"
+    figure.suptitle(title, fontsize=10, x=0.01, ha="left")
     rows = grids | {"real": digits[:12]}
     for (name, images), row in zip(rows.items(), axes, strict=True):
         for image, ax in zip(images, row, strict=True):
             ax.imshow(image.reshape(8, 8), cmap="gray_r", vmin=0, vmax=1)
             ax.set(xticks=[], yticks=[])
+            ax.spines[:].set_visible(False)
         label = name if name == "real" else f"step {name}"
         row[0].set_ylabel(label, rotation=0, ha="right", va="center")
     path = Path(__file__).with_suffix(".png")
-    figure.savefig(path, dpi=130)
+    figure.savefig(path)
     print(f"The picture is {path.name}.")
 
 

@@ -87,14 +87,16 @@ def main():
         line(name, value, wide[name])
     print(MANY)
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3), layout="constrained")
-    plotting.intervals(each, ax=left).set(xlabel="log loss")
-    rows = {"everyone": (difference.result(), difference.interval())}
-    rows |= {name: (value, wide[name]) for name, value in by_region.result().items()}
-    plotting.intervals(rows, ax=right).set(xlabel="log loss of 8 units minus that of 32")
+    plt.style.use(plotting.STYLE)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 2.7))
+    plotting.intervals(each, ax=left)
+    left.set(xlabel="log loss", title="Two models: the intervals overlap")
+    plotting.intervals({"everyone": difference, "": (by_region.result(), wide)}, ax=right)
+    right.set(xlabel="log loss of 8 units minus that of 32", title="Their difference, in pairs")
+    right.locator_params(axis="x", nbins=5)
     right.axvline(0, color="0.4", linewidth=1)
     path = Path(__file__).with_suffix(".png")
-    figure.savefig(path, dpi=130)
+    figure.savefig(path)
     print(f"The same as a picture: {path.name}.")
 
 

@@ -123,7 +123,8 @@ def main():
         "then PlattScaling": keras_bce.recalibrate(balanced, x_valid, y_valid, method="platt"),
     }
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 6.8), layout="constrained")
+    plt.style.use(plotting.STYLE)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 5.3))
     heading("refused from 50% on")
     for (name, model), colour in zip(models.items(), plotting.COLOURS, strict=False):
         results, calibration = judged(model, x_test, y_test, 0.5, weight)
@@ -154,12 +155,13 @@ def main():
         )
     print(READING_RECALIBRATED)
 
-    left.set_title("Chance of default, predicted by four losses", fontsize=10)
-    right.set_title("pos_weight, balanced, and recalibrated", fontsize=10)
+    left.set_title("Chances of default, by loss")
+    right.set_title("After pos_weight, recalibrated")
     for axes in (left, right):
-        axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, -0.36))
+        axes.get_legend().set_loc("upper left")
+        axes.get_legend().set_bbox_to_anchor((-0.1, -0.38), axes.transAxes)
     path = Path(__file__).with_suffix(".png")
-    figure.savefig(path, dpi=130, bbox_inches="tight")
+    figure.savefig(path)
     print(f"Whether their chances can be believed: {path.name}.")
 
 

@@ -1,4 +1,4 @@
-"""The two pictures of the README: what a prediction costs, and where its gradient goes dead.
+"""Two pictures: what a prediction costs, and where its gradient goes dead.
 
     python examples/penalty.py
 
@@ -48,32 +48,34 @@ def draw_penalties(axes):
         (line,) = axes.plot(p, true, color="0.6", linewidth=1, zorder=0)
         axes.annotate(f"label {label}\n${formula}$", (place, 8), ha="center")
     curves = axes.get_lines()[:2]
-    axes.legend([*curves, line], [*losses, "the formula"], frameon=False, loc="upper center")
+    axes.legend([*curves, line], [*losses, "the formula"], loc="upper center")
     axes.set(xscale="logit", xlabel="predicted probability p", ylabel="penalty", ylim=(-1, 27))
-    ticks = {1e-8: "$10^{-8}$", 1e-4: "$10^{-4}$", 0.5: "0.5"}
-    ticks |= {1 - 1e-4: "$1-10^{-4}$", 1 - 1e-8: "$1-10^{-8}$"}
+    ticks = {1e-8: "$10^{-8}$", 1e-4: "", 0.5: "0.5", 1 - 1e-4: "", 1 - 1e-8: "$1-10^{-8}$"}
     axes.set_xticks(list(ticks), list(ticks.values()))
     axes.minorticks_off()
-    axes.set_title("Probabilities: the penalty is Keras's, its ceiling too", fontsize=10)
+    axes.set_title("Penalty: the same, up to the same limit")
 
 
 def main():
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 3.8), layout="constrained")
+    plt.style.use(plotting.STYLE)
+    figure, (left, right) = plt.subplots(1, 2, figsize=(7.2, 3.3))
     draw_penalties(left)
 
     logits = np.arange(0, 21, dtype="float32")
     for i, (name, library) in enumerate({"keras_bce": keras_bce, "Keras": keras}.items()):
         steps = [gradient_of_training(library, logit) for logit in logits]
         style = {"color": plotting.COLOURS[i], "linestyle": plotting.DASHES[i]}
-        right.plot(logits, steps, label=name, linewidth=1.8, **style)
+        right.plot(logits, steps, label=name, **style)
     right.set(
-        xlabel="logit of a prediction that is wrong", ylabel="gradient", xticks=range(0, 21, 4)
+        xlabel="logit of a prediction that is wrong",
+        ylabel="gradient in mixed precision",
+        xticks=range(0, 21, 4),
     )
-    right.set_title("Mixed precision: Keras's gradient goes dead", fontsize=10)
-    right.legend(frameon=False, loc="center right")
+    right.set_title("Keras's gradient is 0 from logit 8 on")
+    right.legend(loc="center right")
 
     path = Path(__file__).with_suffix(".png")
-    figure.savefig(path, dpi=130)
+    figure.savefig(path)
     print(f"The picture is {path.name}.")
 
 

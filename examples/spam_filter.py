@@ -80,18 +80,20 @@ def main():
     rate, share = keras_bce.base_rate(y), 0.1
     weights = np.where(y_test == 1, share / (1 - share) / (rate / (1 - rate)), 1.0)
     correction = keras_bce.layers.PriorCorrection(train_prior=rate, target_prior=share)
-    filters = {"spam filter": model, "for this inbox": keras.Sequential([model, correction])}
+    filters = {"as trained": model, "corrected": keras.Sequential([model, correction])}
     print(f"\nIn an inbox of which {share:.0%} is spam, after training on {rate:.0%}:")
-    figure, ax = plt.subplots(figsize=(5, 5), layout="constrained")
-    for (name, judged), colour in zip(filters.items(), plotting.COLOURS, strict=False):
+    plt.style.use(plotting.STYLE)
+    figure, axes = plt.subplots(1, 2, figsize=(7.2, 4.3))
+    for (name, judged), ax, colour in zip(filters.items(), axes, plotting.COLOURS, strict=False):
         given = judged.predict(x_test, verbose=0)[:, 0]
         loss = keras_bce.metrics.BinaryCrossentropy(from_logits=True)(y_test, given, weights)
-        calibration = keras_bce.metrics.ExpectedCalibrationError(from_logits=True, num_bins=10)
+        calibration = keras_bce.metrics.CalibrationCurve(from_logits=True)
         calibration.update_state(y_test, given, weights)
         print(f"  {name:<15} mean penalty {float(loss):.3f}")
-        plotting.reliability_diagram(calibration, ax=ax, label=name, colour=colour)
+        plotting.reliability_diagram(calibration, ax=ax, colour=colour)
+        ax.set_title(f"{share:.0%} is spam: the filter {name}")
     path = Path(__file__).with_suffix(".png")
-    figure.savefig(path, dpi=130)
+    figure.savefig(path)
     print(f"Whether its chances can be believed there: {path.name}.")
 
 

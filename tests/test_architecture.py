@@ -122,7 +122,14 @@ PUBLIC = {
         "NormalizedEntropy",
         "Sliced",
     },
-    "keras_bce.plotting": {"COLOURS", "DASHES", "intervals", "loss_curves", "reliability_diagram"},
+    "keras_bce.plotting": {
+        "COLOURS",
+        "DASHES",
+        "STYLE",
+        "intervals",
+        "loss_curves",
+        "reliability_diagram",
+    },
     "keras_bce.recalibration": {"recalibrate"},
     "keras_bce.reference": {
         "binary_cross_entropy",

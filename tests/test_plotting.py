@@ -101,7 +101,8 @@ def test_a_second_model_is_drawn_over_the_first_in_its_own_colour(curve):
     (below,) = ax.child_axes
     assert [patch.get_edgecolor()[:3] for patch in below.patches][1] == (0, 128 / 255, 0)
     # One entry for each model, and one that says what the bands are.
-    assert len(ax.get_legend().get_texts()) == 3
+    texts = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert [text[:2] for text in texts] == ["a,", "b,", "95"]
     assert below.get_xlim() == ax.get_xlim() == ax.get_ylim()
     assert ax.get_xlim()[1] >= 1
 
@@ -177,3 +178,17 @@ def test_intervals_show_each_slice_and_each_model(plt):
 def test_intervals_need_something_to_draw():
     with pytest.raises(ValueError, match="Received: an empty mapping"):
         plotting.intervals({})
+
+
+def test_the_style_is_one_of_matplotlib(plt, curve):
+    with plt.style.context(plotting.STYLE):
+        figure, ax = plt.subplots()
+        assert figure.get_figwidth() == 7.2
+        (line,) = ax.plot([0, 1])
+        assert line.get_color() == plotting.COLOURS[0]
+        plotting.reliability_diagram(curve)
+        metric = metrics.BrierScore()
+        metric.update_state([0, 1, 1], [0.1, 0.4, 0.9])
+        ax = plotting.intervals(metric)
+        assert not any(line.get_visible() for line in ax.get_ygridlines())
+        assert all(line.get_visible() for line in ax.get_xgridlines())
