@@ -18,7 +18,7 @@ TESTS = pathlib.Path(__file__).parents[1] / "tests"
 def accuracy(_):
     """The worst errors of value and slope, in epsilons of the dtype."""
     sys.path.append(str(TESTS))
-    from support.accuracy import LIMITS, errors
+    from support.accuracy import LABELS, LIMITS, RANGES, errors
 
     compiled = list(modes().items())[1:]
     cases = [(dtype, "eager", None) for dtype in LIMITS]
@@ -30,5 +30,8 @@ def accuracy(_):
                 "case": f"{dtype}, {'logits' if from_logits else 'probabilities'}",
                 "mode": mode,
                 "ratios": {},
-                "epsilons": {"value": value, "slope": slope, "limit": LIMITS[dtype]},
+                "epsilons": {"value": value, "slope": slope},
+                "limit": LIMITS[dtype],
+                "predictions": RANGES[from_logits],
+                "labels": LABELS,
             }

@@ -3,9 +3,9 @@
     KERAS_BACKEND=torch python benchmarks/run.py calls
     KERAS_BACKEND=torch python benchmarks/calls.py
 
-The second one lists them. What is called is `losses.BinaryCrossentropy(from_logits=True)` and `update_state` of
-`metrics.BinaryCrossentropy(from_logits=True)`, on their own, with a 2x2 batch of tensors and a
-weight for each sample; once to warm up, and once more to count:
+The second one lists them. What is called is `losses.BinaryCrossentropy(from_logits=True)` and
+`update_state` of `metrics.BinaryCrossentropy(from_logits=True)`, on their own, with a 2x2 batch of
+tensors and a weight for each sample; once to warm up, and once more to count:
 
 - calls: how often a function of the package is entered; each step of a generator counts.
 - changes: how often a call enters another module of the package than the call before it did.

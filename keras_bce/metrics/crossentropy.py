@@ -50,8 +50,8 @@ class BinaryCrossentropy(ShowsArguments, MeanMetric):
             `{name}_{label name}`. Give two such metrics of one model different names: Keras
             logs their dictionaries without a prefix, and one would hide the other. To
             monitor a label's own log, `EarlyStopping` needs `mode="min"`.
-        uncertainty: Whether to keep what `standard_error()` and `interval()` need: sums of
-            products of losses and weights. A small batch takes up to four times as long.
+        uncertainty: Whether to keep what `standard_error()` and `interval()` need: sums of products
+            of losses and weights. An update then takes longer.
 
     Raises:
         ValueError: as the loss does, and for as many `label_names` as there are not labels.

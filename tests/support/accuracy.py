@@ -5,14 +5,18 @@ The tests hold them to `LIMITS`, and `benchmarks/accuracy.py` writes them down.
 
 import keras
 import numpy as np
+
+import keras_bce
 from support import oracle
 from support.differentiation import gradient, tensor, to_numpy
 
-import keras_bce
-
 LABELS = (0.0, 1.0, 0.25, 0.9)
-#: Logits are within -LARGEST and LARGEST, probabilities between SMALLEST and 1 - SMALLEST.
 LARGEST, SMALLEST = 87.0, 1.5e-7
+#: Of predictions, by `from_logits`.
+RANGES = {
+    True: f"logits in [-{LARGEST:g}, {LARGEST:g}]",
+    False: f"probabilities in ({SMALLEST:g}, 1 - {SMALLEST:g})",
+}
 
 #: What the tests allow. A correctly rounded result is off by 0.5 at most.
 LIMITS = {"float32": 4.5, "float16": 0.51, "bfloat16": 0.51}
@@ -38,7 +42,7 @@ def sweep(from_logits, dtype, count=1200):
 
 
 def errors(from_logits, dtype, compiler=None):
-    """The worst error of values and of slopes, in epsilons of the dtype.
+    """The worst error of values and of slopes, in epsilons of the dtype, over the `RANGES`.
 
     Args:
         from_logits: Whether the predictions are logits.

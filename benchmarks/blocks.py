@@ -1,0 +1,254 @@
+"""The blocks that `report.py` writes: tables and sentences, made of the files of results.
+
+Below, `found` is what these files hold, by backend, and a ratio is Keras's time over ours.
+"""
+
+import statistics
+
+from cells import NAMES, RATIOS, by_case, column, each_backend, pivoted, ratio, rows, sentence
+
+LARGE, MIDDLE, SMALL = "40000x100", "1000x10", "32x1"
+TIMED = ("speed", "compiled")
+#: From here on ours counts as slower: closer ratios move from process to process.
+SLOWER = 0.9
+
+
+def speed(found, shape):
+    """Ratios of batches of a shape."""
+    cells = (
+        (row["case"].removeprefix(f"{shape}, "), column(backend, row), ratio(row))
+        for backend, row in rows(found, *TIMED)
+        if row["case"].startswith(f"{shape},")
+    )
+    return pivoted(cells, RATIOS)
+
+
+def speed_in_short(found):
+    cells = (
+        (row["case"].removeprefix(f"{LARGE}, "), column(backend, row), ratio(row))
+        for backend, row in rows(found, *TIMED)
+        if row["case"].startswith(LARGE)
+        and row["case"].endswith(("gradient", "result"))
+        and column(backend, row) != "JAX eager"
+    )
+    return pivoted(cells, RATIOS)
+
+
+def summary(found):
+    """By column of the other tables: in how many cases ours is faster, and three ratios."""
+    ratios = {}
+    for backend, row in rows(found, *TIMED):
+        ratios.setdefault(column(backend, row), []).append(row["ratios"]["keras"])
+    lines = ["| | ours is faster | lowest ratio | median | highest |", "| --- |" + " ---: |" * 4]
+    for name, values in ratios.items():
+        faster = f"in {sum(value > 1 for value in values)} of {len(values)} cases"
+        three = (f(values) for f in (min, statistics.median, max))
+        lines.append(f"| {name} | {faster} | {' | '.join(f'{value:.2f}' for value in three)} |")
+    return "\n".join(lines)
+
+
+def slower(found):
+    """The cases in which ours is slower, by column of the other tables."""
+    cases = {}
+    for backend, row in rows(found, *TIMED):
+        if row["ratios"]["keras"] < SLOWER:
+            cases.setdefault(column(backend, row), []).append(f"{row['case']}: {ratio(row)}")
+    lines = [f"| | ratio below {SLOWER} |", "| --- | --- |"]
+    lines += [f"| {name} | {'; '.join(texts)} |" for name, texts in cases.items()]
+    return "\n".join(lines)
+
+
+def others(found):
+    """The times of the functions of other libraries, over ours."""
+    cells = (
+        (f"`{name}`, {row['case']}", column(backend, row), f"{value:.2f}")
+        for backend, row in rows(found, *TIMED)
+        if not row["case"].startswith(MIDDLE)
+        for name, value in row["ratios"].items()
+        if name not in ("keras", "memory")
+    )
+    return pivoted(cells, "its time over ours")
+
+
+def first_step(row):
+    """The ratio, and how many milliseconds longer ours takes."""
+    took = {name: row["compiled"][name]["seconds"] * 1e3 for name in ("ours", "keras")}
+    return f"{ratio(row)} ({took['ours'] - took['keras']:+.0f} ms)"
+
+
+def sizes(found):
+    """The ratio, and in brackets how many times as long ours takes as `y + x`."""
+    cells = []
+    for backend, row in rows(found, "sizes"):
+        count, labels = map(int, row["case"].split("x"))
+        label = f"10^{len(str(count * labels)) - 1}"
+        label += "" if labels == 100 else f", rows of 10^{len(str(labels)) - 1}"
+        text = f"{ratio(row)} ({1 / row['ratios']['memory']:.1f})"
+        cells.append((label, column(backend, row), text))
+    return pivoted(cells, "predictions")
+
+
+def peaks(row):
+    return f"{row['bytes']['keras']:.1f}, {row['bytes']['ours']:.1f}"
+
+
+def memory_in_short(found):
+    def text(row):
+        return f"{row['bytes']['ours']:.0f} ({row['bytes']['keras']:.0f})"
+
+    return sentence(
+        "The most memory that a loss from logits and its gradient take beyond their inputs, in "
+        f"bytes a prediction, Keras's in brackets: {each_backend(found, 'memory', text)}."
+    )
+
+
+#: What is shown of each contender: its name in the results, and that in the table.
+CONTENDERS = {"keras": "Keras's dense way", "torch": "`binary_cross_entropy_with_logits`",
+              "floor": "floor", "at once": "at once"}  # fmt: skip
+
+
+def contenders(found, part):
+    """Triples for `pivoted`: MiB and seconds of ours and of the others."""
+    for backend, row in rows(found, part):
+        texts = {f"ours, {row['mode']}": (row["mebibytes"]["ours"], row["seconds"])}
+        for name, value in row["ratios"].items():
+            texts[CONTENDERS[name]] = row["mebibytes"][name], value * row["seconds"]
+        for name, (mebibytes, seconds) in texts.items():
+            yield f"{row['case']}, {name}", NAMES[backend], f"{mebibytes:,.0f}, {seconds:.2g}"
+
+
+def heads(found):
+    """Sorted by the number of labels, whichever backend has a contender."""
+    cells = contenders(found, "heads")
+    by_labels = sorted(cells, key=lambda cell: int(cell[0].split()[0].replace(",", "")))
+    return pivoted(by_labels, "MiB, seconds")
+
+
+def heads_in_short(found):
+    mebibytes = {"positives": [], "dense labels": [], "keras": []}
+    for _, row in rows(found, "heads"):
+        if row["case"] == "100,000 labels":
+            mebibytes[row["mode"]].append(row["mebibytes"]["ours"])
+            mebibytes["keras"].append(row["mebibytes"]["keras"])
+    spans = {name: f"{min(values):.0f} to {max(values):.0f}" for name, values in mebibytes.items()}
+    return sentence(
+        "Loss and gradients of a head of 100,000 labels (batch 256, width 64) take at most "
+        f"{spans['positives']} MiB with `losses.LinearBinaryCrossentropy(positives=True)`, "
+        f"{spans['dense labels']} MiB with dense labels, and {spans['keras']} MiB in Keras's "
+        "dense way, by backend."
+    )
+
+
+def epsilons(row):
+    return f"{row['epsilons']['value']:.1f} / {row['epsilons']['slope']:.1f}"
+
+
+def accuracy_in_short(found):
+    cells = (
+        (row["case"], NAMES[backend], epsilons(row))
+        for backend, row in rows(found, "accuracy")
+        if row["mode"] == "eager"
+    )
+    return pivoted(cells, "value / slope")
+
+
+def accuracy(found):
+    """What was swept, the worst errors, and what the tests allow."""
+    cases = [row for _, row in rows(found, "accuracy")]
+    ranges = " and ".join(dict.fromkeys(row["predictions"] for row in cases))
+    labels = ", ".join(f"{label:g}" for label in cases[0]["labels"])
+    limits = {row["case"].split(",")[0]: f"{row['limit']:g}" for row in cases}
+    allowed = ", ".join(f"{limit} in {dtype}" for dtype, limit in limits.items())
+    parts = (
+        sentence(f"Worst errors over {ranges}, with labels {labels}, in epsilons:"),
+        by_case(found, "accuracy", epsilons, "value / slope"),
+        f"The tests allow {allowed}.",
+    )
+    return "\n\n".join(parts)
+
+
+def startup(found):
+    took = each_backend(found, "startup", lambda row: f"{row['seconds'] * 1e3:.0f} ms")
+    return f"`import keras_bce` after `import keras` takes {took}."
+
+
+def calls(row):
+    return ", ".join(map(str, row["calls"].values()))
+
+
+def coverage(found):
+    """As in the docstring of `interval`. It hardly depends on the backend: of the first one."""
+    backend = next(backend for backend, _ in rows(found, "coverage"))
+    cases = [row for name, row in rows(found, "coverage") if name == backend]
+    names = list(cases[0]["held"])
+    lines = [f"| base rate | weights | {' | '.join(names)} |"]
+    lines.append(f"| ---: | --- |{' ---: |' * len(names)}")
+    for row in cases:
+        cells = " | ".join(f"{row['held'][name]:.1%}" for name in names)
+        lines.append(f"| {row['case']} | {row['mode']} | {cells} |")
+    return "\n".join(lines)
+
+
+def measured(found):
+    """When each part was measured, with which version of the package, and how often."""
+    cells = []
+    for backend, result in found.items():
+        for name, part in result["parts"].items():
+            runs = f"{part['processes']} x {part['pairs']}"
+            text = f"{part['measured']}, {part['versions']['keras_bce']}, {runs}"
+            cells.append((name, NAMES[backend], text))
+    return pivoted(sorted(cells, key=lambda cell: cell[0]), "date, version, processes x rounds")
+
+
+def machines(found):
+    """The versions of all packages, and the machines."""
+    versions, names = {}, {}
+    for result in found.values():
+        for part in result["parts"].values():
+            names[f"{part['machine']}, on the device `{part['device']}`"] = None
+            for package, version in part["versions"].items():
+                if package != "keras_bce":
+                    name = {"keras": "Keras", **NAMES}[package]
+                    versions[f"{name} {version.split('+')[0]}"] = None
+    return sentence(f"Measured with {', '.join(versions)}; {'; '.join(names)}.")
+
+
+def took(found):
+    """How long it took to measure all parts."""
+    texts = []
+    for backend, result in found.items():
+        parts = result["parts"].values()
+        minutes = sum(part.get("took", 0) for part in parts) / 60
+        texts.append(f"{minutes:.0f} minutes on {NAMES[backend]}")
+    return f"To measure all parts took {', '.join(texts)}."
+
+
+def blocks(found):
+    """All of them by name."""
+    return {
+        "speed, large": speed(found, LARGE),
+        "speed, middle": speed(found, MIDDLE),
+        "speed, small": speed(found, SMALL),
+        "speed, in short": speed_in_short(found),
+        "speed, summary": summary(found),
+        "speed, slower": slower(found),
+        "others": others(found),
+        "first": by_case(found, "first", first_step),
+        "fit": by_case(found, "fit", ratio),
+        "sizes": sizes(found),
+        "memory": by_case(found, "memory", peaks, "bytes: Keras, ours"),
+        "memory, in short": memory_in_short(found),
+        "heads": heads(found),
+        "heads, in short": heads_in_short(found),
+        "pairwise": pivoted(contenders(found, "pairwise"), "MiB, seconds"),
+        "uncertainty": by_case(
+            found, "uncertainty", lambda row: f"{row['ratios']['with']:.2f}", "time with, without"
+        ),
+        "startup": startup(found),
+        "calls": by_case(found, "calls", calls, "calls, changes of module"),
+        "accuracy": accuracy(found),
+        "accuracy, in short": accuracy_in_short(found),
+        "machines": machines(found),
+        "measured": measured(found),
+        "took": took(found),
+    }
