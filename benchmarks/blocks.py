@@ -6,11 +6,12 @@ Below, `found` is what these files hold, by backend, and a ratio is Keras's time
 import statistics
 
 from cells import NAMES, RATIOS, by_case, column, each_backend, pivoted, ratio, rows, sentence
+from provenance import machines, measured, took
 
 LARGE, MIDDLE, SMALL = "40000x100", "1000x10", "32x1"
 TIMED = ("speed", "compiled")
-#: From here on ours counts as slower: closer ratios move from process to process.
-SLOWER = 0.9
+#: Between these ratios ours counts as equally fast: they move that far from process to process.
+SLOWER, FASTER = 0.9, 1.1
 
 
 def speed(found, shape):
@@ -35,27 +36,28 @@ def speed_in_short(found):
 
 
 def summary(found):
-    """By column of the other tables: in how many cases ours is faster, and three ratios."""
+    """By column of the other tables: how often ours is faster and slower, and three ratios."""
     ratios = {}
     for backend, row in rows(found, *TIMED):
-        ratios.setdefault(column(backend, row), []).append(row["ratios"]["keras"])
-    lines = ["| | ours is faster | lowest ratio | median | highest |", "| --- |" + " ---: |" * 4]
+        ratios.setdefault(column(backend, row), []).append(round(row["ratios"]["keras"], 2))
+    counted = f"cases | above {FASTER} | {SLOWER} to {FASTER} | below {SLOWER}"
+    lines = [f"| | {counted} | lowest | median | highest |", "| --- |" + " ---: |" * 7]
     for name, values in ratios.items():
-        faster = f"in {sum(value > 1 for value in values)} of {len(values)} cases"
-        three = (f(values) for f in (min, statistics.median, max))
-        lines.append(f"| {name} | {faster} | {' | '.join(f'{value:.2f}' for value in three)} |")
+        above, below = sum(v > FASTER for v in values), sum(v < SLOWER for v in values)
+        counts = (len(values), above, len(values) - above - below, below)
+        three = (f"{f(values):.2f}" for f in (min, statistics.median, max))
+        lines.append(f"| {name} | {' | '.join(map(str, (*counts, *three)))} |")
     return "\n".join(lines)
 
 
 def slower(found):
-    """The cases in which ours is slower, by column of the other tables."""
-    cases = {}
-    for backend, row in rows(found, *TIMED):
-        if row["ratios"]["keras"] < SLOWER:
-            cases.setdefault(column(backend, row), []).append(f"{row['case']}: {ratio(row)}")
-    lines = [f"| | ratio below {SLOWER} |", "| --- | --- |"]
-    lines += [f"| {name} | {'; '.join(texts)} |" for name, texts in cases.items()]
-    return "\n".join(lines)
+    """The ratios of the cases in which ours is slower."""
+    cells = (
+        (row["case"], column(backend, row), ratio(row))
+        for backend, row in rows(found, *TIMED)
+        if round(row["ratios"]["keras"], 2) < SLOWER
+    )
+    return pivoted(cells, f"ratios below {SLOWER}")
 
 
 def others(found):
@@ -187,40 +189,6 @@ def coverage(found):
         cells = " | ".join(f"{row['held'][name]:.1%}" for name in names)
         lines.append(f"| {row['case']} | {row['mode']} | {cells} |")
     return "\n".join(lines)
-
-
-def measured(found):
-    """When each part was measured, with which version of the package, and how often."""
-    cells = []
-    for backend, result in found.items():
-        for name, part in result["parts"].items():
-            runs = f"{part['processes']} x {part['pairs']}"
-            text = f"{part['measured']}, {part['versions']['keras_bce']}, {runs}"
-            cells.append((name, NAMES[backend], text))
-    return pivoted(sorted(cells, key=lambda cell: cell[0]), "date, version, processes x rounds")
-
-
-def machines(found):
-    """The versions of all packages, and the machines."""
-    versions, names = {}, {}
-    for result in found.values():
-        for part in result["parts"].values():
-            names[f"{part['machine']}, on the device `{part['device']}`"] = None
-            for package, version in part["versions"].items():
-                if package != "keras_bce":
-                    name = {"keras": "Keras", **NAMES}[package]
-                    versions[f"{name} {version.split('+')[0]}"] = None
-    return sentence(f"Measured with {', '.join(versions)}; {'; '.join(names)}.")
-
-
-def took(found):
-    """How long it took to measure all parts."""
-    texts = []
-    for backend, result in found.items():
-        parts = result["parts"].values()
-        minutes = sum(part.get("took", 0) for part in parts) / 60
-        texts.append(f"{minutes:.0f} minutes on {NAMES[backend]}")
-    return f"To measure all parts took {', '.join(texts)}."
 
 
 def blocks(found):

@@ -129,6 +129,8 @@ def main():
     unknown = set(chosen) - set(PARTS)
     if unknown:
         parser.error(f"part must be one of {', '.join(PARTS)}. Received: {', '.join(unknown)}")
+    if arguments.save:
+        results.save(arguments.save, BACKEND, {})  # If it cannot be written, then now.
     with keras.device(arguments.device) if arguments.device else contextlib.nullcontext():
         for part in chosen:
             found = measured(part, arguments)
