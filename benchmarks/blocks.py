@@ -51,12 +51,13 @@ def summary(found):
 
 
 def slower(found):
-    """The ratios of the cases in which ours is slower."""
-    cells = (
+    """The ratios of the cases in which ours is slower, large batches first."""
+    cells = [
         (row["case"], column(backend, row), ratio(row))
         for backend, row in rows(found, *TIMED)
         if round(row["ratios"]["keras"], 2) < SLOWER
-    )
+    ]
+    cells.sort(key=lambda cell: -int(cell[0].split("x")[0]))
     return pivoted(cells, f"ratios below {SLOWER}")
 
 

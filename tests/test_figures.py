@@ -105,7 +105,7 @@ def test_all_parts_were_measured_on_every_backend(backend):
     names = [
         element.id
         for node in parts.body
-        if isinstance(node, ast.Assign) and node.targets[0].id in chosen
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in chosen
         for element in node.value.elts
     ]
     assert set(FOUND[backend]["parts"]) == set(names)
