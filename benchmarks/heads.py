@@ -126,7 +126,7 @@ def measure(name, size):
 def least_seconds(function):
     """The least of seven runs, or of three long ones: other processes may slow down a run."""
     took = []
-    while len(took) < (7 if min(took, default=0) < 2 else 3):
+    while len(took) < (7 if min(took, default=0) < 1 else 3):
         start = time.perf_counter()
         function()
         took.append(time.perf_counter() - start)

@@ -65,7 +65,7 @@ def first(pairs):
     for name in with_progress(["small", "wide"]):
         for predictions in ("logits", "probabilities"):
             took = {"ours": [], "keras": []}
-            for _ in range(min(pairs, 5)):
+            for _ in range(min(pairs, 3)):
                 for contender, times in took.items():
                     command = [sys.executable, HERE / "training.py", contender, name, predictions]
                     times.append(json.loads(output(command)))
@@ -139,7 +139,7 @@ def startup(pairs):
     """What `import keras_bce` takes after `import keras`, the median over fresh processes."""
     code = "import time, keras; t = time.perf_counter(); import keras_bce; "
     code += "print(time.perf_counter() - t)"
-    times = [float(output([sys.executable, "-c", code])) for _ in range(min(pairs, 5))]
+    times = [float(output([sys.executable, "-c", code])) for _ in range(min(pairs, 3))]
     yield {
         "case": "import keras_bce",
         "mode": "after keras",

@@ -13,7 +13,7 @@ def seconds(function, repeat):
     return (time.perf_counter() - start) / repeat
 
 
-def interleaved(contenders, pairs=11, least=0.02, most=20.0):
+def interleaved(contenders, pairs=11, least=0.02, most=10.0):
     """How long contenders take, next to the first of them.
 
     Args:

@@ -15,7 +15,7 @@ LARGEST, SMALLEST = 87.0, 1.5e-7
 #: Of predictions, by `from_logits`.
 RANGES = {
     True: f"logits in [-{LARGEST:g}, {LARGEST:g}]",
-    False: f"probabilities in ({SMALLEST:g}, 1 - {SMALLEST:g})",
+    False: "probabilities in ({0}, 1 - {0})".format(f"{SMALLEST:g}".replace("e-0", "e-")),
 }
 
 #: What the tests allow. A correctly rounded result is off by 0.5 at most.
