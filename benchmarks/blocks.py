@@ -105,26 +105,31 @@ def memory_in_short(found):
     )
 
 
-#: What is shown of each contender: its name in the results, and that in the table.
-CONTENDERS = {"keras": "Keras's dense way", "torch": "`binary_cross_entropy_with_logits`",
-              "floor": "floor", "at once": "at once"}  # fmt: skip
+#: Contenders by their names in tables, in the order of the rows.
+CONTENDERS = {
+    "positives": "ours, positives",
+    "dense labels": "ours, dense labels",
+    "in chunks": "ours, in chunks",
+    "keras": "Keras's dense way",
+    "torch": "`binary_cross_entropy_with_logits`",
+    "at once": "at once",
+    "floor": "floor",
+}
 
 
 def contenders(found, part):
-    """Triples for `pivoted`: MiB and seconds of ours and of the others."""
+    """A table of MiB and seconds: cases by their size, contenders in the order above."""
+    cells = {}
     for backend, row in rows(found, part):
-        texts = {f"ours, {row['mode']}": (row["mebibytes"]["ours"], row["seconds"])}
+        numbers = {row["mode"]: (row["mebibytes"]["ours"], row["seconds"])}
         for name, value in row["ratios"].items():
-            texts[CONTENDERS[name]] = row["mebibytes"][name], value * row["seconds"]
-        for name, (mebibytes, seconds) in texts.items():
-            yield f"{row['case']}, {name}", NAMES[backend], f"{mebibytes:,.0f}, {seconds:.2g}"
-
-
-def heads(found):
-    """Sorted by the number of labels, whichever backend has a contender."""
-    cells = contenders(found, "heads")
-    by_labels = sorted(cells, key=lambda cell: int(cell[0].split()[0].replace(",", "")))
-    return pivoted(by_labels, "MiB, seconds")
+            numbers[name] = row["mebibytes"][name], value * row["seconds"]
+        for name, (mebibytes, seconds) in numbers.items():
+            place = int(row["case"].split()[0].replace(",", "")), list(CONTENDERS).index(name)
+            text = f"{mebibytes:,.0f}, {seconds:.2g}"
+            cells[place, backend] = f"{row['case']}, {CONTENDERS[name]}", NAMES[backend], text
+    by_place = sorted(cells.items(), key=lambda cell: cell[0][0])
+    return pivoted((cell for _, cell in by_place), "MiB, seconds")
 
 
 def heads_in_short(found):
@@ -207,9 +212,9 @@ def blocks(found):
         "sizes": sizes(found),
         "memory": by_case(found, "memory", peaks, "bytes: Keras, ours"),
         "memory, in short": memory_in_short(found),
-        "heads": heads(found),
+        "heads": contenders(found, "heads"),
         "heads, in short": heads_in_short(found),
-        "pairwise": pivoted(contenders(found, "pairwise"), "MiB, seconds"),
+        "pairwise": contenders(found, "pairwise"),
         "uncertainty": by_case(
             found, "uncertainty", lambda row: f"{row['ratios']['with']:.2f}", "time with, without"
         ),

@@ -52,5 +52,10 @@ def ratio(row):
 
 
 def by_case(found, part, cell, heading=RATIOS):
-    cells = ((row["case"], column(backend, row), cell(row)) for backend, row in rows(found, part))
+    """A table of a part: a row for each case, a column for each backend and mode."""
+    several = len({row["mode"] for _, row in rows(found, part)}) > 1
+    cells = (
+        (row["case"], column(backend, row) if several else NAMES[backend], cell(row))
+        for backend, row in rows(found, part)
+    )
     return pivoted(cells, heading)
