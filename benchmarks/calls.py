@@ -1,10 +1,11 @@
 """Counts the calls of the package's functions in one call of a loss and one update of a metric.
 
-    KERAS_BACKEND=torch python benchmarks/calls.py [--list]
+    KERAS_BACKEND=torch python benchmarks/run.py calls
+    KERAS_BACKEND=torch python benchmarks/calls.py
 
-What is called is `losses.BinaryCrossentropy(from_logits=True)` and `update_state` of
-`metrics.BinaryCrossentropy(from_logits=True)`, on their own, with a 2x2 batch of tensors and a
-weight for each sample; once to warm up, and once more to count:
+The second one lists them. What is called is `losses.BinaryCrossentropy(from_logits=True)` and
+`update_state` of `metrics.BinaryCrossentropy(from_logits=True)`, on their own, with a 2x2 batch of
+tensors and a weight for each sample; once to warm up, and once more to count:
 
 - calls: how often a function of the package is entered; each step of a generator counts.
 - changes: how often a call enters another module of the package than the call before it did.
@@ -12,7 +13,6 @@ weight for each sample; once to warm up, and once more to count:
 To count for another version, put its checkout first: `PYTHONPATH=CHECKOUT python ...`.
 """
 
-import argparse
 import itertools
 import os
 import pathlib
@@ -73,29 +73,35 @@ def cases():
     }
 
 
-def main():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--list", action="store_true", help="list the calls, indented by depth")
-    arguments = parser.parse_args()
-    versions = f"keras_bce {keras_bce.__version__}, Keras {keras.__version__}"
-    print(f"{versions} on {keras.config.backend()}\n")
-    traced = {}
+def traced():
+    """The calls of each case, after one to warm up."""
+    found = {}
     for name, function in cases().items():
         function()
-        traced[name] = Calls(function)
-    print("| what | calls | changes |\n| --- | ---: | ---: |")
-    for name, calls in traced.items():
-        print(f"| {name} | {len(calls.found)} | {calls.changes} |")
-    if arguments.list:
-        for name, calls in traced.items():
-            print(f"\n{name}:\n")
-            for depth, code in calls.found:
-                module = pathlib.Path(code.co_filename).relative_to(PACKAGE).with_suffix("")
-                dotted = ".".join(module.parts)
-                print(f"{'  ' * depth}{dotted}: {getattr(code, 'co_qualname', code.co_name)}")
+        found[name] = Calls(function)
+    return found
+
+
+def calls(_):
+    """The package's functions that a standalone call enters, and its changes of module."""
+    for name, entered in traced().items():
+        yield {
+            "case": name,
+            "mode": "eager",
+            "ratios": {},
+            "calls": {"calls": len(entered.found), "changes of module": entered.changes},
+        }
+
+
+def listed():
+    """The calls, a line each, indented by depth."""
+    for name, entered in traced().items():
+        yield f"\n{name}:\n"
+        for depth, code in entered.found:
+            module = pathlib.Path(code.co_filename).relative_to(PACKAGE).with_suffix("")
+            dotted = ".".join(module.parts)
+            yield f"{'  ' * depth}{dotted}: {getattr(code, 'co_qualname', code.co_name)}"
 
 
 if __name__ == "__main__":
-    main()
+    print(*listed(), sep="\n")

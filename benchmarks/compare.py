@@ -6,9 +6,9 @@ A ratio has moved if its change is larger than the noise: the ranges over proces
 or a tenth where a file holds a single process.
 """
 
-import json
-import pathlib
 import sys
+
+from results import loaded
 
 SINGLE_PROCESS_NOISE = 0.1
 
@@ -23,9 +23,10 @@ def noise(row, name):
 
 def moved(old, new):
     """Lines `(part, case, contender, before, after, noise)`, for each ratio in both files."""
-    for part, rows in new["parts"].items():
-        before = {(row["case"], row["mode"]): row for row in old["parts"].get(part, [])}
-        for row in rows:
+    for part, found in new["parts"].items():
+        earlier_rows = old["parts"].get(part, {"rows": []})["rows"]
+        before = {(row["case"], row["mode"]): row for row in earlier_rows}
+        for row in found["rows"]:
             case = (row["case"], row["mode"])
             if case not in before:
                 continue
@@ -37,7 +38,7 @@ def moved(old, new):
 
 
 def main(old_path, new_path):
-    old, new = (json.loads(pathlib.Path(path).read_text()) for path in (old_path, new_path))
+    old, new = loaded(old_path), loaded(new_path)
     print("| part | case | time of | before | now | noise | |\n|---|---|---|---:|---:|---:|---|")
     for part, case, name, before, after, total in moved(old, new):
         change = after / before - 1

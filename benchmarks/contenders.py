@@ -92,32 +92,42 @@ def modes():
     return {"eager": as_it_is, "compiled": torch.compile}
 
 
-def value_and_gradient(mode, loss):
-    """A function of labels and predictions that gives the loss and its derivative by the latter.
+#: How a model is trained by default; torch's is not compiled.
+TRAINING = {"tensorflow": "graph", "jax": "jit", "torch": "eager"}
+
+
+def value_and_gradient(mode, loss, inputs=1):
+    """A function that gives a loss and its derivatives.
 
     On torch the backward pass is compiled with the loss, but called after it, as is usual.
+
+    Args:
+        mode: Of `modes()`.
+        loss: A function of labels, and of what it is derived by.
+        inputs: How many the latter are.
     """
     compiled = modes()[mode]
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
-        def function(y, x):
+        def function(y, *given):
             with tf.GradientTape() as tape:
-                tape.watch(x)
-                value = loss(y, x)
-            return value, tape.gradient(value, x)
+                tape.watch(given)
+                value = loss(y, *given)
+            return value, tape.gradient(value, given)
 
         return compiled(function)
     if BACKEND == "jax":
         import jax
 
-        return compiled(jax.value_and_grad(loss, argnums=1))
+        return compiled(jax.value_and_grad(loss, argnums=tuple(range(1, inputs + 1))))
     loss = compiled(loss)
 
-    def backward(y, x):
-        x = x.detach().requires_grad_()
-        loss(y, x).backward()
-        return x.grad
+    def backward(y, *given):
+        given = [x.detach().requires_grad_() for x in given]
+        value = loss(y, *given)
+        value.backward()
+        return value, [x.grad for x in given]
 
     return backward
 

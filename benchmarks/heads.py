@@ -1,16 +1,14 @@
-"""A linear head of many labels: seconds and memory of a loss and its gradients.
+"""Many labels, and many pairs: seconds and memory of a loss and its gradients.
 
-    KERAS_BACKEND=jax python benchmarks/heads.py CONTENDER LABELS
+    KERAS_BACKEND=jax python benchmarks/heads.py CONTENDER SIZE
 
-measures one contender in this process; `python benchmarks/run.py heads` measures all of them, each
+measures one contender in this process; `python benchmarks/run.py heads pairwise` measures all, each
 in a process of its own, since what was freed once is not taken from the system again. Memory is
 all that data, parameters, their gradients and the computation take at most.
 """
 
 import gc
 import os
-import pathlib
-import subprocess
 import sys
 import time
 
@@ -18,25 +16,27 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
+from contenders import BACKEND, TRAINING, finished, modes, value_and_gradient
 from keras import ops
-from memory import kilobytes
+from memory import kilobytes, reset_peak
+from timing import output
 
 import keras_bce
 
-BACKEND = keras.config.backend()
 ROWS, WIDTH, POSITIVES = 256, 64, 20
-SIZES = (10**3, 10**4, 10**5, 10**6)
+LABELS = (10**3, 10**4, 10**5, 10**6)
+PAIRS = 8192
 #: Bytes a logit that a dense contender may need; with less memory free it is skipped.
 DENSE_BYTES = 48
 
 
-def ours(y, features, kernel, bias):
-    return ops.mean(keras_bce.losses.linear_binary_crossentropy(y, features, kernel, bias))
-
-
-def ours_positives(y, features, kernel, bias):
+def with_positives(y, features, kernel, bias):
     losses = keras_bce.losses.linear_binary_crossentropy(None, features, kernel, bias, positives=y)
     return ops.mean(losses)
+
+
+def with_dense_labels(y, features, kernel, bias):
+    return ops.mean(keras_bce.losses.linear_binary_crossentropy(y, features, kernel, bias))
 
 
 def keras_dense(y, features, kernel, bias):
@@ -51,100 +51,92 @@ def torch_dense(y, features, kernel, bias):
     return torch.nn.functional.binary_cross_entropy_with_logits(logits, y)
 
 
-OURS = {"positives": ours_positives, "dense labels": ours}
-LOSSES = {
-    **OURS,
-    "keras": keras_dense,
-    **({"torch": torch_dense} if BACKEND == "torch" else {}),
-}
-
-
-def data(positives, labels, rows=ROWS):
-    """Labels, of which 20 in each row are 1, features, kernel and bias."""
-    generator = np.random.default_rng(0)
-    features = generator.standard_normal((rows, WIDTH), "float32")
-    kernel = 0.1 * generator.standard_normal((WIDTH, labels), "float32")
-    places = np.stack([generator.choice(labels, POSITIVES, replace=False) for _ in range(rows)])
-    if positives:
-        y = places.astype("int32")
-    else:
-        y = np.zeros((rows, labels), "float32")
-        np.put_along_axis(y, places, 1.0, 1)
-    given = (y, features, kernel, np.full(labels, -3.0, "float32"))
-    return tuple(map(ops.convert_to_tensor, given))
-
-
-def step(loss):
-    """A function that gives the loss and the gradients of features, kernel and bias."""
-    if BACKEND == "tensorflow":
-        import tensorflow as tf
-
-        @tf.function(autograph=False)
-        def run(y, *inputs):
-            with tf.GradientTape() as tape:
-                tape.watch(inputs)
-                value = loss(y, *inputs)
-            return value, tape.gradient(value, inputs)
-
-        return run
-    if BACKEND == "jax":
-        import jax
-
-        compiled = jax.jit(jax.value_and_grad(loss, argnums=(1, 2, 3)))
-        return lambda *given: jax.block_until_ready(compiled(*given))
-
-    def run(y, *inputs):
-        inputs = [x.detach().requires_grad_() for x in inputs]
-        value = loss(y, *inputs)
-        value.backward()
-        return value.detach(), [x.grad for x in inputs]
-
-    return run
-
-
 def products(_, features, kernel, bias):
     """The matrix products of the forward and the backward pass, without the loss between them."""
     logits = ops.matmul(features, kernel)
     return ops.matmul(logits, ops.transpose(kernel)), ops.matmul(ops.transpose(features), logits)
 
 
-def seconds(run, given, repeat=7):
-    def once():
-        start = time.perf_counter()
-        result = run(*given)
-        float(ops.convert_to_numpy(ops.ravel(result[0])[0]))
-        return time.perf_counter() - start
-
-    once()
-    return min(once() for _ in range(repeat))  # The least, since other processes may slow a run.
+def pairs_in_chunks(_, a, b):
+    return ops.mean(keras_bce.losses.pairwise_sigmoid_crossentropy(a, b, 10.0, -10.0))
 
 
-def measure(name, labels):
-    """MiB and seconds of one contender."""
-    if name == "floor":
-        given = data(True, labels)
-        if BACKEND == "tensorflow":
-            import tensorflow as tf
+def pairs_at_once(y, a, b):
+    """With the logits of all pairs in memory."""
+    logits = 10.0 * ops.matmul(a, ops.transpose(b)) - 10.0
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    return loss(y, logits) * ops.cast(ops.shape(a)[0], "float32")
 
-            run = tf.function(products, autograph=False)
-        elif BACKEND == "jax":
-            import jax
 
-            run = jax.jit(products)
-        else:
-            run = products
-        return (ROWS * labels + 2 * WIDTH * labels) * 4 / 2**20, seconds(run, given)
-    run, positives = step(LOSSES[name]), name == "positives"
-    run(*data(positives, 100, 8))  # Allocations that happen once do not count.
+OURS = {"positives": with_positives, "dense labels": with_dense_labels}
+DENSE = {"keras": keras_dense, **({"torch": torch_dense} if BACKEND == "torch" else {})}
+OF_PAIRS = {"in chunks": pairs_in_chunks, "at once": pairs_at_once}
+
+
+def head_data(name, labels, rows=ROWS):
+    """Labels, of which 20 in each row are 1, features, kernel and bias."""
+    generator = np.random.default_rng(0)
+    features = generator.standard_normal((rows, WIDTH), "float32")
+    kernel = 0.1 * generator.standard_normal((WIDTH, labels), "float32")
+    places = np.stack([generator.choice(labels, POSITIVES, replace=False) for _ in range(rows)])
+    if name in ("positives", "floor"):
+        y = places.astype("int32")
+    else:
+        y = np.zeros((rows, labels), "float32")
+        np.put_along_axis(y, places, 1.0, 1)
+    return y, features, kernel, np.full(labels, -3.0, "float32")
+
+
+def pair_data(name, rows):
+    """Embeddings of length 1, and for the dense way the identity matrix as labels."""
+    generator = np.random.default_rng(0)
+    a, b = generator.standard_normal((2, rows, WIDTH), "float32")
+    a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
+    return np.eye(rows if name == "at once" else 1, dtype="float32"), a, b
+
+
+def measure(name, size):
+    """MiB and seconds of one contender; of "floor", the least that a dense head could take."""
+    mode = TRAINING[BACKEND]
+    if name in OF_PAIRS:
+        made, small, run = pair_data, (100,), value_and_gradient(mode, OF_PAIRS[name], 2)
+    else:
+        made, small = head_data, (100, 8)
+        losses = OURS | DENSE
+        run = (
+            modes()[mode](products)
+            if name == "floor"
+            else value_and_gradient(mode, losses[name], 3)
+        )
+    # Allocations that happen once do not count.
+    finished(run(*map(ops.convert_to_tensor, made(name, *small))))
     gc.collect()
     before = kilobytes("VmRSS")
-    given = data(positives, labels)
+    given = tuple(map(ops.convert_to_tensor, made(name, size)))
     gc.collect()
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # Resets the peak.
-    result = run(*given)
+    reset_peak()
+    result = finished(run(*given))
     mebibytes = (kilobytes("VmHWM") - before) / 1024
     del result
-    return mebibytes, seconds(run, given)
+    if name == "floor":  # The kernel, its gradient, and float32 labels.
+        mebibytes = (ROWS * size + 2 * WIDTH * size) * 4 / 2**20
+    return mebibytes, least_seconds(lambda: finished(run(*given)))
+
+
+def least_seconds(function):
+    """The least of seven runs, or of three long ones: other processes may slow down a run."""
+    took = []
+    while len(took) < (7 if min(took, default=0) < 1 else 3):
+        start = time.perf_counter()
+        function()
+        took.append(time.perf_counter() - start)
+    return min(took)
+
+
+def measured(name, size):
+    """The same in a process of its own."""
+    found = output([sys.executable, __file__, name, str(size)])
+    return tuple(map(float, found.split(",")))
 
 
 def heads(_):
@@ -152,25 +144,28 @@ def heads(_):
 
     The floor is the three matrix products; in memory the kernel, its gradient and dense labels.
     """
-    for labels in SIZES:
-        found = {}
-        for name in [*LOSSES, "floor"]:
-            needs = ROWS * labels * DENSE_BYTES / 1024
-            if name in ("keras", "torch") and needs > kilobytes("MemAvailable", "/proc/meminfo"):
-                continue
-            command = [sys.executable, __file__, name, str(labels)]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-            found[name] = tuple(map(float, done.stdout.split(",")))
-        for ours in OURS:
-            mebibytes, seconds = found[ours]
-            others = {name: value for name, value in found.items() if name not in OURS}
-            yield {
-                "case": f"{labels:,} labels",
-                "mode": ours,
-                "ratios": {name: value[1] / seconds for name, value in others.items()},
-                "seconds": seconds,
-                "mebibytes": {"ours": mebibytes} | {name: v[0] for name, v in others.items()},
-            }
+    for labels in LABELS:
+        needs = ROWS * labels * DENSE_BYTES / 1024
+        fits = needs < kilobytes("MemAvailable", "/proc/meminfo")
+        others = {name: measured(name, labels) for name in (*(DENSE if fits else ()), "floor")}
+        for name in OURS:
+            yield row(f"{labels:,} labels", name, measured(name, labels), others)
+
+
+def pairwise(_):
+    """Loss of pairs and its gradients, of 8192 rows of width 64, and the same in one piece."""
+    others = {"at once": measured("at once", PAIRS)}
+    yield row(f"{PAIRS:,} pairs", "in chunks", measured("in chunks", PAIRS), others)
+
+
+def row(case, mode, ours, others):
+    return {
+        "case": case,
+        "mode": mode,
+        "ratios": {name: value[1] / ours[1] for name, value in others.items()},
+        "seconds": ours[1],
+        "mebibytes": {"ours": ours[0]} | {name: value[0] for name, value in others.items()},
+    }
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The most memory that one value and gradient take, in bytes an element beyond their inputs.
+"""The most memory that one value and gradient take, in bytes a prediction beyond their inputs.
 
     KERAS_BACKEND=jax python benchmarks/memory.py ours logits
 
@@ -20,12 +20,16 @@ def kilobytes(field, file="/proc/self/status"):
     raise RuntimeError(f"Linux has no {field} in {file}.")
 
 
+def reset_peak():
+    pathlib.Path("/proc/self/clear_refs").write_text("5")
+
+
 def peak(contender, from_logits):
     mode = "jit" if "jit" in modes() else "eager"
     function = value_and_gradient(mode, losses(from_logits)[contender])
     y, x = data(SHAPE, from_logits)
     finished(function(y[:100], x[:100]))  # Allocations that happen once do not count.
-    pathlib.Path("/proc/self/clear_refs").write_text("5")  # Resets the peak.
+    reset_peak()
     before = kilobytes("VmRSS")
     result = finished(function(y, x))
     after = kilobytes("VmHWM")

@@ -1,6 +1,7 @@
 """Medians of interleaved runs: ratios that a noisy machine cannot tilt."""
 
 import statistics
+import subprocess
 import sys
 import time
 
@@ -12,24 +13,29 @@ def seconds(function, repeat):
     return (time.perf_counter() - start) / repeat
 
 
-def interleaved(contenders, pairs=11, least=0.02):
+def interleaved(contenders, pairs=11, least=0.02, most=10.0):
     """How long contenders take, next to the first of them.
 
     Args:
         contenders: Functions by name; each must finish what it starts.
         pairs: Rounds, in each of which every contender runs once, in turning order.
         least: Seconds that one measurement lasts at least, by repetition.
+        most: Seconds that all rounds may last. There are fewer rounds then, but three, if so many
+            were asked for.
 
     Returns:
         A pair: by name, the median over the rounds of (time of this one) / (time of the first),
         above 1 if the first is faster; and the median time of the first, in seconds.
     """
     names = list(contenders)
-    repeats = {}
+    repeats, one_round = {}, 0.0
     for name, function in contenders.items():
         function()  # Compiles, and warms the caches.
         function()
-        repeats[name] = max(1, min(1000, int(least / max(seconds(function, 1), 1e-7))))
+        once = max(seconds(function, 1), 1e-7)
+        repeats[name] = max(1, min(1000, int(least / once)))
+        one_round += once * repeats[name]
+    pairs = min(pairs, max(3, int(most / one_round)))
     times = {name: [] for name in names}
     for i in range(pairs):
         turn = i % len(names)
@@ -52,3 +58,8 @@ def with_progress(cases):
         print(f"\r\033[K{bar}", end="", file=sys.stderr, flush=True)
         yield case
     print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+
+def output(command):
+    """What a command writes to the standard output."""
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout

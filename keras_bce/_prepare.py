@@ -183,7 +183,7 @@ def _name(dtype: Any) -> str:
 
 @lru_cache
 def _name_in_numpy(dtype: np.dtype[Any]) -> str:
-    """Cached: NumPy takes 2 us to make a name."""
+    """Cached: NumPy makes the name anew each time."""
     return dtype.name
 
 
