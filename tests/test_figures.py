@@ -54,6 +54,7 @@ EXCEPTIONS = {
     r"in at most two minutes": "a limit for the examples",
     r"after a second": "when a progress bar appears",
     r"(?:by|of|to|than) 1(?:\.5)?e-7": "Keras's epsilon, and a little more",
+    r"`epsilon` of Adam.*?Set it to 1e-12": "a setting of Adam, and the sizes of gradients",
 }
 
 
