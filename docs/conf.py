@@ -51,6 +51,8 @@ copybutton_prompt_is_regexp = True
 suppress_warnings = ["myst.header"]
 
 html_theme = "furo"
+# The reference lists the modules.
+html_domain_indices = False
 html_title = f"keras_bce {version}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

@@ -49,7 +49,7 @@ def balanced_pos_weight(
     model.compile("adam", loss=loss)
     ```
 
-    The model's probabilities are then too high for frequencies: `layers.PriorCorrection` with the
+    The model's probabilities are then too high: `layers.PriorCorrection` with the
     same `pos_weight` undoes that.
     """
     positives, present = _counts(y_true, ignore_class)

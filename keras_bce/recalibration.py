@@ -72,7 +72,7 @@ def recalibrate(
     | `"temperature"` | `layers.TemperatureScaling` | $a z$ |
     | `"platt"` | `layers.PlattScaling` | $a z + b$ |
     | `"beta"` | `layers.BetaCalibration` | $a \log \sigma(z) - b \log \sigma(-z) + c$ |
-    | `"isotonic"` | `layers.IsotonicCalibration` | a monotone, step-wise linear map |
+    | `"isotonic"` | `layers.IsotonicCalibration` | a non-decreasing, piecewise linear curve |
 
     A final sigmoid is looked through to its logits: an `Activation`, the activation of a `Dense`
     layer, or `keras.ops.sigmoid`, in a sequential or functional model. Elsewhere, as in a

@@ -1,6 +1,6 @@
 """Recalibration: layers that turn a model's predictions into probabilities one can use.
 
-`pos_weight`, focal loss and downsampling move probabilities away from frequencies. These layers
+`pos_weight`, focal loss and downsampling leave probabilities that are not calibrated. These layers
 undo it; they are saved with the model, and served with it.
 """
 

@@ -18,7 +18,7 @@ KNOTS = 1024
 
 @register
 class IsotonicCalibration(FittedRecalibration):
-    r"""Maps logits by a fitted increasing curve of any form, made of straight pieces.
+    r"""Maps logits by a fitted curve that is non-decreasing and piecewise linear.
 
     $$
     \text{result} = \log \frac{g(z)}{1 - g(z)}

@@ -28,8 +28,8 @@ class BinaryFocalCrossentropy(PointwiseLoss):
     their shapes, and what happens to impossible values. From logits it is exact, with a finite
     gradient, for every logit and every $\gamma$.
 
-    The probabilities of a model that is trained with it are no frequencies. Where frequencies are
-    needed, see `keras_bce.recalibrate`.
+    The probabilities of a model that is trained with it are not calibrated: see
+    `keras_bce.recalibrate`.
 
     Args:
         apply_class_balancing: Whether to weigh the classes by `alpha`.
@@ -122,7 +122,7 @@ class AsymmetricBinaryCrossentropy(PointwiseLoss):
     call's arguments and their shapes, and what happens to impossible values.
 
     A negative with a probability below `clip` costs nothing. With both exponents and the clip 0 it
-    is cross-entropy. The probabilities of a model that is trained with it are no frequencies; see
+    is cross-entropy. The probabilities of a model that is trained with it are not calibrated; see
     `keras_bce.recalibrate`.
 
     Args:
