@@ -23,8 +23,8 @@ class FromLogits(PortableMetric):
 
     y are the labels (`y_true`) and z the logits (`y_pred`). Use it for Keras's metrics on a model
     that gives logits: `metrics=["accuracy"]` alone would compare logits with 0.5. Metrics of this
-    package take `from_logits=True` themselves. Keras's know no missing labels: give such a label any
-    value in [0, 1], and the weight 0.
+    package take `from_logits=True` themselves. Keras's know no missing labels: give such a label
+    any value in [0, 1], and the weight 0.
 
     Args:
         metric: A Keras metric, or what `keras.metrics.get` makes one from. `"accuracy"` means
