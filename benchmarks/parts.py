@@ -65,7 +65,7 @@ def first(pairs):
     for name in with_progress(["small", "wide"]):
         for predictions in ("logits", "probabilities"):
             took = {"ours": [], "keras": []}
-            for _ in range(min(pairs, 3)):
+            for _ in range(min(pairs, 5)):
                 for contender, times in took.items():
                     command = [sys.executable, HERE / "training.py", contender, name, predictions]
                     times.append(json.loads(output(command)))

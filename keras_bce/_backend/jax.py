@@ -309,17 +309,39 @@ def _pair(number: Any, dtype: Any) -> tuple[Tensor, Tensor]:
     return high, np.asarray(number - float(high), dtype)
 
 
+def _is_faster_flat(y: Tensor, prediction: Tensor, pos_weight: Any) -> bool:
+    """Whether a loop over all predictions is faster than one over the labels of each sample.
+
+    XLA does not vectorise the logarithms of short rows on CPUs, unless they fill whole vectors.
+    """
+    *rows, labels = prediction.shape
+    if not rows or not isinstance(labels, int) or y.shape != prediction.shape:
+        return False
+    return pos_weight is None and 1 < labels < 64 and labels % 16 > 0
+
+
 def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
     def losses(
         loss: Any, link: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
     ) -> Tensor:
+        shape = prediction.shape
+        flat = _is_faster_flat(y, prediction, pos_weight)
+
+        def flattened(x: Tensor) -> Tensor:
+            return jnp.ravel(x) if flat else x
+
+        def averaged(x: Tensor) -> Tensor:
+            x = jnp.reshape(x, shape) if flat else x
+            return x if axis is None else jnp.mean(x, axis)
+
         def at(y: Tensor, prediction: Tensor, constants: Any) -> tuple[Any, Tensor]:
             numbers, pos_weight = constants
+            if flat:
+                y, prediction = jax.lax.optimization_barrier((jnp.ravel(y), jnp.ravel(prediction)))
             losses = formula(replace(loss, **numbers), link, y, prediction, pos_weight, "last")
             # A selection last: with one earlier, or none, XLA splits the loop another way on CPUs,
             # where exponentials and logarithms are then not vectorised.
-            value = _nan_unless(losses.possible, losses.value)
-            return losses, value if axis is None else jnp.mean(value, axis)
+            return losses, averaged(_nan_unless(losses.possible, losses.value))
 
         @jax.custom_jvp
         def value(y: Tensor, prediction: Tensor, constants: Any) -> Tensor:
@@ -331,8 +353,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
             tangent = jnp.zeros_like(value)
             for slope, direction in (("slope", prediction_tangent), ("label_slope", y_tangent)):
                 if not isinstance(direction, SymbolicZero):
-                    rate = getattr(losses, slope) * direction
-                    tangent += rate if axis is None else jnp.mean(rate, axis)
+                    tangent += averaged(getattr(losses, slope) * flattened(direction))
             # NaN wherever the value is NaN. These use it once: XLA computes it for each use.
             zero = jnp.minimum(jnp.maximum(jax.lax.stop_gradient(value), 0.0), 0.0)
             return value, tangent * (1.0 + zero)
