@@ -92,6 +92,14 @@ def modes():
     return {"eager": as_it_is, "compiled": torch.compile}
 
 
+def forget_compiled():
+    """Empties the cache of `torch.compile`: when it is full, functions run uncompiled."""
+    if BACKEND == "torch":
+        import torch
+
+        torch.compiler.reset()
+
+
 #: How a model is trained by default; torch's is not compiled.
 TRAINING = {"tensorflow": "graph", "jax": "jit", "torch": "eager"}
 

@@ -10,7 +10,7 @@ import sys
 
 from accuracy import accuracy
 from calls import calls
-from contenders import loss_cases, metric_case, modes, uncertainty_case
+from contenders import forget_compiled, loss_cases, metric_case, modes, uncertainty_case
 from coverage import coverage
 from heads import heads, pairwise
 from timing import interleaved, output, with_progress
@@ -56,6 +56,7 @@ def _losses_and_metrics(pairs, chosen):
 
 def row(case, mode, functions, pairs):
     """One line of a table: the time of each contender over ours, and ours in seconds."""
+    forget_compiled()
     ratios, ours = interleaved(functions, pairs)
     return {"case": case, "mode": mode, "ratios": ratios, "seconds": ours}
 
