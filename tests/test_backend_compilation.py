@@ -74,7 +74,7 @@ def test_arguments_are_told_apart():
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's graphs")
 def test_equal_losses_share_one_graph_for_every_batch_size():
     def graphs():
-        return backend._graph.cache_info().misses
+        return backend._tensorflow_graphs._graph.cache_info().misses
 
     arguments = {"from_logits": True, "pos_weight": [1.0, 2.0, 7.0], "label_smoothing": 0.125}
     before = graphs()
@@ -100,7 +100,7 @@ def test_an_annealed_number_needs_no_new_graph():
     y, x = map(tensor, batch())
 
     def graphs():
-        return backend._graph.cache_info().misses
+        return backend._tensorflow_graphs._graph.cache_info().misses
 
     for make in (
         lambda t: losses.BinaryFocalCrossentropy(

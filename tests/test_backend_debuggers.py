@@ -27,7 +27,7 @@ def test_check_numerics_passes_valid_data_and_reports_invalid(kind, graph):
     call, y, p = VALID[kind]
     function = tf.function(lambda y, p: call(y, p)) if graph and kind != "metric" else call
     # A graph of an eager call that was traced before would not be checked.
-    backend._graph.cache_clear()
+    backend._tensorflow_graphs._graph.cache_clear()
     tf.debugging.enable_check_numerics()
     try:
         assert np.isfinite(number(function(tensor(y), tensor(p))))
@@ -35,7 +35,7 @@ def test_check_numerics_passes_valid_data_and_reports_invalid(kind, graph):
             function(tensor(y) + 7.0, tensor(p))
     finally:
         tf.debugging.disable_check_numerics()
-        backend._graph.cache_clear()
+        backend._tensorflow_graphs._graph.cache_clear()
 
 
 @only_on_jax
