@@ -151,14 +151,10 @@ def test_one_compilation_serves_all_slices():
     jax.monitoring.register_event_duration_secs_listener(
         lambda event, *_, **__: compiled.append("backend_compile" in event)
     )
-    counts = []
-    for count in (3, 30):
-        sliced = metrics.Sliced(metrics.BrierScore(), [f"slice {i}" for i in range(count)])
-        compiled.clear()
-        sliced.result()
-        counts.append(sum(compiled))
-    assert counts[0] > 0
-    assert counts[0] == counts[1]
+    sliced = metrics.Sliced(metrics.BrierScore(), [f"slice {i}" for i in range(37)])
+    compiled.clear()
+    sliced.result()
+    assert 0 < sum(compiled) < 10
 
 
 def test_one_number_is_the_slice_of_a_whole_batch():
