@@ -14,23 +14,14 @@ TIMED = ("speed", "compiled")
 SLOWER, FASTER = 0.9, 1.1
 
 
-def speed(found, shape):
-    """Ratios of batches of a shape."""
+def speed(found, shape, endings="", without=()):
+    """Ratios of batches of a shape: of the cases with these endings, without some columns."""
     cells = (
         (row["case"].removeprefix(f"{shape}, "), column(backend, row), ratio(row))
         for backend, row in rows(found, *TIMED)
         if row["case"].startswith(f"{shape},")
-    )
-    return pivoted(cells, RATIOS)
-
-
-def speed_in_short(found):
-    cells = (
-        (row["case"].removeprefix(f"{LARGE}, "), column(backend, row), ratio(row))
-        for backend, row in rows(found, *TIMED)
-        if row["case"].startswith(LARGE)
-        and row["case"].endswith(("gradient", "result"))
-        and column(backend, row) != "JAX eager"
+        and row["case"].endswith(endings)
+        and column(backend, row) not in without
     )
     return pivoted(cells, RATIOS)
 
@@ -185,7 +176,7 @@ def calls(row):
 
 
 def coverage(found):
-    """As in the docstring of `interval`. It hardly depends on the backend: of the first one."""
+    """The table in the docstring of `interval`: of one backend, since it hardly depends on it."""
     backend = next(backend for backend, _ in rows(found, "coverage"))
     cases = [row for name, row in rows(found, "coverage") if name == backend]
     names = list(cases[0]["held"])
@@ -198,12 +189,12 @@ def coverage(found):
 
 
 def blocks(found):
-    """All of them by name."""
+    """All blocks, by name."""
     return {
         "speed, large": speed(found, LARGE),
         "speed, middle": speed(found, MIDDLE),
         "speed, small": speed(found, SMALL),
-        "speed, in short": speed_in_short(found),
+        "speed, in short": speed(found, LARGE, ("gradient", "result"), ["JAX eager"]),
         "speed, summary": summary(found),
         "speed, slower": slower(found),
         "others": others(found),

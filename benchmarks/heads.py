@@ -134,7 +134,7 @@ def least_seconds(function):
 
 
 def measured(name, size):
-    """The same in a process of its own."""
+    """MiB and seconds of one contender, measured in a process of its own."""
     found = output([sys.executable, __file__, name, str(size)])
     return tuple(map(float, found.split(",")))
 
@@ -153,7 +153,7 @@ def heads(_):
 
 
 def pairwise(_):
-    """Loss of pairs and its gradients, of 8192 rows of width 64, and the same in one piece."""
+    """The loss of 8192 pairs of width 64 and its gradients, in chunks and at once."""
     others = {"at once": measured("at once", PAIRS)}
     yield row(f"{PAIRS:,} pairs", "in chunks", measured("in chunks", PAIRS), others)
 

@@ -35,17 +35,14 @@ extensions = [
 ]
 exclude_patterns = ["_*"]
 templates_path = ["_templates"]
-nitpicky = False
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
 
 autodoc_typehints = "signature"
-autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
-autosummary_ignore_module_all = False
 python_maximum_signature_line_length = 88
-# Set off a prompt, and what is printed, from what is typed.
+# What is copied from an example has no prompts, and nothing that is printed.
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True
 suppress_warnings = ["myst.header"]
