@@ -54,23 +54,21 @@ class Logits:
     @computed_once
     def step(self) -> Tensor:
         """1 where `x > 0`, 0 where `x < 0`."""
-        return backend.step(self.x)
+        return backend.step_minus(self.x, 0.0)
 
     @computed_once
-    def r(self) -> Tensor:
-        return backend.sigmoid_minus_abs(self.x)
+    def minus_r(self) -> Tensor:
+        return backend.minus_sigmoid_minus_abs(self.x)
 
-    @computed_once
-    def signed_r(self) -> Tensor:
-        """`r` where `x > 0`, `-r` where `x < 0`."""
-        return backend.with_sign(self.r, self.x)
+    @property
+    def knows_r(self) -> bool:
+        """Whether `minus_r` is computed already."""
+        return "minus_r" in self.__dict__
 
     @computed_once
     def minus_log_rest(self) -> Tensor:
         """`-log(1 - r)`."""
-        if "r" in self.__dict__:
-            return -backend.log1m(self.r)
-        return backend.softplus_minus_abs(self.x)
+        return -backend.log1p(self.minus_r) if self.knows_r else backend.softplus_minus_abs(self.x)
 
     @property
     def logit(self) -> Tensor:
@@ -90,11 +88,11 @@ class Logits:
 
     @computed_once
     def p(self) -> Tensor:
-        return self.step - self.signed_r
+        return backend.with_sign(self.minus_r, self.x, self.step)
 
     @computed_once
     def q(self) -> Tensor:
-        return (1.0 - self.step) + self.signed_r
+        return backend.with_sign(-self.minus_r, self.x, 1.0 - self.step)
 
     @property
     def p_slope(self) -> Tensor:
@@ -163,7 +161,8 @@ class Probabilities:
 
     @computed_once
     def log_q(self) -> Tensor:
-        return backend.log1m(backend.at_most(self.p, 1.0 - _below_one(self.epsilon)))
+        bounded = backend.at_most(self.p, 1.0 - _below_one(self.epsilon))
+        return backend.log1p(-bounded, overwrite=True)
 
     @property
     def logit(self) -> Tensor:

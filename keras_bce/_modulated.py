@@ -204,7 +204,7 @@ class AsymmetricCrossentropy(Pointwise):
         log_rest = backend.where(
             link.p > 0.5,
             backend.log(backend.at_most(link.q + self.clip, 1.0)),
-            backend.log1m(backend.at_most(m, 0.5)),
+            backend.log1p(-backend.at_most(m, 0.5), overwrite=True),
         )
         return m, log_rest
 

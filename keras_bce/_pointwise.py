@@ -56,22 +56,23 @@ class Pointwise:
         """The derivative of `value` by the label `y`."""
         raise NotImplementedError
 
-    @property
-    def terms(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    def terms(self, overwrite: bool = False) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         """What is added up to `value`, and what is subtracted from it.
 
-        A backend may reduce these one by one; their sum would be one more tensor.
+        Args:
+            overwrite: Whether terms may take the place of intermediate results, since nothing
+                else is asked of this loss afterwards.
         """
         return (self.value,), ()
 
-    def total(self, reduce: Callable[[Tensor], Tensor]) -> Tensor:
-        """The sum of the terms, each after a linear reduction."""
-        (first, *added), subtracted = self.terms
+    def total(self, reduce: Callable[[Tensor], Tensor], overwrite: bool = True) -> Tensor:
+        """The sum of the terms, each after a linear reduction; their sum is one more tensor."""
+        (first, *added), subtracted = self.terms(overwrite)
         total = reduce(first)
         for term in added:
-            total = total + reduce(term)
+            total += reduce(term)
         for term in subtracted:
-            total = total - reduce(term)
+            total -= reduce(term)
         return total
 
     @property
@@ -136,33 +137,32 @@ class Crossentropy(Pointwise):
 
     On logits both logarithms share `log(1 - r)`, `r = sigmoid(-|x|)`:
 
-        value = against * x - (positive + negative) * log(1 - r)
-        slope = against - (positive + negative) * (r if x >= 0 else -r)
+        value = against * x - both * log(1 - r)
+        slope = against - both * (r if x >= 0 else -r)
 
     Here `against = negative if x >= 0 else -positive` is the factor of the label that
-    contradicts the sign of `x`. An infinite logit costs 0 on the right side and infinity on the
-    wrong one.
+    contradicts the sign of `x`, and `both = positive + negative`. An infinite logit costs 0 on
+    the right side and infinity on the wrong one.
     """
 
     @property
     def value(self) -> Tensor:
-        return self.total(lambda term: term)
+        return self.total(lambda term: term, overwrite=False)
 
-    @property
-    def terms(self) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    def terms(self, overwrite: bool = False) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
         link = self.link
-        if isinstance(link, Logits):
-            against = backend.multiply_no_nan(link.x, self._against)
-            rest = link.minus_log_rest
-            return (against, rest if self.pos_weight is None else self._both * rest), ()
-        return (self._minus_negative * link.log_q,), (self.positive * link.log_p,)
+        if not isinstance(link, Logits):
+            return (self._minus_negative * link.log_q,), (self.positive * link.log_p,)
+        against = backend.multiply_no_nan(link.x, self._against, overwrite)
+        if link.knows_r:
+            return (against,), (self._times_both(backend.log1p(link.minus_r, overwrite)),)
+        return (against, self._times_both(link.minus_log_rest)), ()
 
     @property
     def slope(self) -> Tensor:
         link = self.link
         if isinstance(link, Logits):
-            r = link.signed_r
-            return self._against - (r if self.pos_weight is None else self._both * r)
+            return backend.with_sign(self._times_both(link.minus_r), link.x, self._against)
         negative = self._minus_negative / link.minus_q_above_floor
         return negative - self.positive / link.p_above_floor
 
@@ -182,15 +182,14 @@ class Crossentropy(Pointwise):
     def _against(self) -> Tensor:
         """The factor of the label that contradicts the sign of a logit."""
         assert isinstance(self.link, Logits)
-        step = backend.step(self.link.x)
         if self.pos_weight is None:
-            return step - self.y
+            return backend.step_minus(self.link.x, self.y)
+        step = self.link.step
         return step * self.negative - (1.0 - step) * self.positive
 
-    @property
-    def _both(self) -> Tensor:
-        """`positive + negative`, which is 1 without `pos_weight`."""
-        return self.positive + self.negative
+    def _times_both(self, x: Tensor) -> Tensor:
+        """`(positive + negative) * x`, whose factor is 1 without `pos_weight`."""
+        return x if self.pos_weight is None else (self.positive + self.negative) * x
 
 
 @dataclass(frozen=True)

@@ -218,6 +218,52 @@ def test_torch_transformations(kind):
     assert np.isfinite(to_numpy(hessian)).all()
 
 
+@pytest.mark.skipif(BACKEND != "torch", reason="torch's autograd")
+@pytest.mark.filterwarnings("ignore:`torch.jit.script` is deprecated")  # torch.func's own use.
+@pytest.mark.parametrize("reduction", ["sum", None])
+@pytest.mark.parametrize("kind", KINDS)
+def test_torch_goes_backward_more_than_once(kind, reduction):
+    import torch
+
+    y, x = map(tensor, soft_batch(True))
+    call = FUNCTIONS.get(kind, losses.binary_crossentropy)
+
+    def f(y, x):
+        each = call(y, x, from_logits=True, **KINDS[kind])
+        return each.sum() if reduction else each
+
+    x.requires_grad_()
+    value = f(y, x)
+    directions = torch.eye(len(x)) if reduction is None else torch.ones(3)
+    rows = [torch.autograd.grad(f(y, x), x, direction)[0] for direction in directions]
+    expected = torch.stack(rows).clone()
+    at_once = torch.autograd.grad(value, x, directions, is_grads_batched=True, retain_graph=True)
+    torch.testing.assert_close(at_once[0], expected)
+    for direction, row in zip(directions, expected, strict=True):
+        (slope,) = torch.autograd.grad(value, x, direction, retain_graph=True)
+        torch.testing.assert_close(slope, row)
+        slope.zero_()  # What one pass gave is not what another starts from.
+    with torch.no_grad():
+        _, pull = torch.func.vjp(lambda x: f(y, x), x.detach())
+        for direction, row in zip(directions, expected, strict=True):
+            torch.testing.assert_close(pull(direction)[0], row)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="torch's vmap")
+@pytest.mark.parametrize("record", [True, False])
+@pytest.mark.parametrize("kind", KINDS)
+def test_torch_maps_over_labels_alone_and_over_predictions_alone(kind, record):
+    import torch
+
+    y, x = map(tensor, soft_batch(True))
+    f = function(kind, True)
+    with torch.set_grad_enabled(record):
+        over_labels = torch.func.vmap(lambda y: f(y, x))(torch.stack([y, 1.0 - y]))
+        over_logits = torch.func.vmap(lambda x: f(y, x))(torch.stack([x, -x]))
+    torch.testing.assert_close(over_labels, torch.stack([f(y, x), f(1.0 - y, x)]))
+    torch.testing.assert_close(over_logits, torch.stack([f(y, x), f(y, -x)]))
+
+
 def test_the_gradient_reaches_the_sample_weights():
     y, x = batch()
     loss = losses.BinaryCrossentropy(from_logits=True, reduction="sum")

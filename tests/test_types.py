@@ -157,14 +157,14 @@ PLANTED = {
     "an unknown function of the backend": Fault(
         "keras_bce/_links.py",
         "",
-        "planted = backend.lg1m",
-        '"Backend" has no attribute "lg1m"',
+        "planted = backend.lg1p",
+        '"Backend" has no attribute "lg1p"',
     ),
     "a backend that lacks a function": Fault(
         "keras_bce/_backend/torch.py",
-        "def log1m(",
-        "def lg1m(",
-        'got Module, expected "Backend".*is missing.* log1m$',
+        "def log1p(",
+        "def lg1p(",
+        'got Module, expected "Backend".*is missing.* log1p$',
         at=("keras_bce/_backend/__init__.py", "return torch"),
     ),
 }
@@ -270,7 +270,7 @@ def test_pyrefly_reports_the_planted_faults(planted_tree):
     assert status != 0
     for words in (
         "has no attribute `vlaue`",
-        "has no attribute `lg1m`",
+        "has no attribute `lg1p`",
         "not assignable to `float`",
     ):
         assert words in output

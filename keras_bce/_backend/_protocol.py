@@ -19,8 +19,8 @@ class Backend(Protocol):
     def log(self, x: Tensor, /) -> Tensor:
         """The natural logarithm."""
 
-    def log1m(self, x: Tensor, /) -> Tensor:
-        """`log(1 - x)`, exact for small `x`."""
+    def log1p(self, x: Tensor, /, overwrite: bool = False) -> Tensor:
+        """`log(1 + x)`, exact for small `x`, which it may take the place of."""
 
     def power(self, x: Tensor, y: Any, /) -> Tensor:
         """`x ** y`."""
@@ -46,24 +46,27 @@ class Backend(Protocol):
     def minus_abs(self, x: Tensor, /) -> Tensor:
         """`-|x|`.
 
-        At 0 the slopes of this, `sigmoid_minus_abs`, `softplus_minus_abs`, `step` and
+        At 0 the slopes of this, `minus_sigmoid_minus_abs`, `softplus_minus_abs`, `step_minus` and
         `with_sign` agree: all are those of one side, or all are halfway.
         """
 
-    def sigmoid_minus_abs(self, x: Tensor, /) -> Tensor:
-        """`sigmoid(-|x|)`."""
+    def minus_sigmoid_minus_abs(self, x: Tensor, /) -> Tensor:
+        """`-sigmoid(-|x|)`."""
 
     def softplus_minus_abs(self, x: Tensor, /) -> Tensor:
         """`log(1 + exp(-|x|))`."""
 
-    def step(self, x: Tensor, /) -> Tensor:
-        """1 where `x > 0`, 0 where `x < 0`."""
+    def step_minus(self, x: Tensor, y: Tensor | float, /) -> Tensor:
+        """`1 - y` where `x > 0`, `-y` where `x < 0`."""
 
-    def with_sign(self, size: Tensor, x: Tensor, /) -> Tensor:
-        """`size` where `x > 0`, `-size` where `x < 0`."""
+    def with_sign(self, size: Tensor, x: Tensor, plus: Tensor, /) -> Tensor:
+        """`plus + size` where `x > 0`, `plus - size` where `x < 0`."""
 
-    def multiply_no_nan(self, x: Tensor, weight: Tensor, /) -> Tensor:
-        """`x * weight`, and 0 where the weight is 0; where `x` is NaN, it may be 0."""
+    def multiply_no_nan(self, x: Tensor, weight: Tensor, /, overwrite: bool = False) -> Tensor:
+        """`x * weight`, and 0 where the weight is 0; where `x` is NaN, it may be 0.
+
+        It may take the place of the weight.
+        """
 
     def divide_no_nan(self, x: Tensor, size: Tensor, /) -> Tensor:
         """`x / size`, and 0 where the size is 0."""

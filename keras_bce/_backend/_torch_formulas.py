@@ -10,7 +10,7 @@ import torch
 from keras_bce._typing import Tensor
 
 #: Elements whose intermediate results stay in a CPU's cache, and in memory already mapped.
-_BLOCK = 2**18
+_BLOCK = 2**19
 
 
 def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
@@ -20,7 +20,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
         at_loss = partial(formula, loss, link)
         if torch.compiler.is_compiling():
             return _Compiled.apply(at_loss, y, prediction, pos_weight, axis)
-        at = _At(at_loss)
+        at = _At(at_loss, prediction.device.type == "cpu")
         if not torch.is_grad_enabled():
             return _in_blocks(partial(_value, at, axis), axis, y, prediction, pos_weight)
         keeps_slope = prediction.requires_grad
@@ -34,16 +34,34 @@ class _At:
     """A formula, and whether all values that it was evaluated at so far are known to be possible.
 
     Then the backward pass need not look at them again.
+
+    Args:
+        formula: The formula.
+        on_cpu: Whether values can be looked at without waiting for a device. If not, a selection
+            of the result is the least that a device can do.
     """
 
-    def __init__(self, formula: Callable[..., Any]) -> None:
+    def __init__(self, formula: Callable[..., Any], on_cpu: bool) -> None:
         self.formula = formula
-        self.all_possible = True
+        self.on_cpu = on_cpu
+        self.all_possible = on_cpu
 
     def value(self, y: Tensor, prediction: Tensor, pos_weight: Any) -> Any:
+        if not self.on_cpu:
+            return self.formula(y, prediction, pos_weight, check="last")
         losses = self.formula(y, prediction, pos_weight)
         self.all_possible = self.all_possible and losses.y is y and losses.link.unchanged
         return losses
+
+    def mean(self, losses: Any, y: Tensor, axis: int | None) -> Tensor:
+        """The mean of losses over an axis; NaN where one of them is. Overwrites what it may."""
+        if not self.on_cpu:
+            value = _nan_unless_possible(losses)
+        elif losses.y is not y:  # Some labels became NaN, which `multiply_no_nan` may have lost.
+            value = losses.value.masked_fill(losses.y.isnan(), torch.nan)
+        else:
+            value = losses.total(lambda term: term)
+        return _mean(value, axis)
 
     def slope(self, y: Tensor, prediction: Tensor, pos_weight: Any) -> Any:
         return self.formula(
@@ -52,7 +70,7 @@ class _At:
 
 
 def _value(at: _At, axis: int | None, y: Tensor, prediction: Tensor, pos_weight: Any) -> Tensor:
-    return _mean(at.value(y, prediction, pos_weight), y, axis)
+    return at.mean(at.value(y, prediction, pos_weight), y, axis)
 
 
 def _value_and_slope(
@@ -60,17 +78,17 @@ def _value_and_slope(
 ) -> tuple[Tensor, Tensor]:
     losses = at.value(y, prediction, pos_weight)
     slope = losses.slope  # First: the value then shares its sigmoid.
-    return _mean(losses, y, axis), slope
+    return at.mean(losses, y, axis), slope
 
 
-def _mean(losses: Any, y: Tensor, axis: int | None) -> Tensor:
-    """The mean of losses over an axis; NaN where one of them is."""
-    if losses.y is not y:  # Some labels became NaN, which `multiply_no_nan` may have lost.
-        value = losses.value.masked_fill(losses.y.isnan(), torch.nan)
-        return value if axis is None else value.mean(axis)
-    if axis is None or y.shape[axis] == 1:
-        return losses.value if axis is None else losses.value.squeeze(axis)
-    return losses.total(partial(torch.mean, dim=axis))
+def _mean(x: Tensor, axis: int | None) -> Tensor:
+    if axis is None:
+        return x
+    return x.squeeze(axis) if x.shape[axis] == 1 else x.mean(axis)
+
+
+def _nan_unless_possible(losses: Any) -> Tensor:
+    return torch.where(losses.possible, losses.value, torch.nan)
 
 
 def _in_blocks(function: Callable[..., Any], axis: int | None, *tensors: Any) -> Any:
@@ -114,8 +132,7 @@ class _Compiled(torch.autograd.Function):
     def forward(
         formula: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
     ) -> Tensor:
-        losses = formula(y, prediction, pos_weight, check="last")
-        value = torch.where(losses.possible, losses.value, torch.nan)
+        value = _nan_unless_possible(formula(y, prediction, pos_weight, check="last"))
         return value if axis is None else value.mean(axis)
 
     @staticmethod
@@ -149,7 +166,8 @@ def _each(upstream: Tensor, prediction: Tensor, axis: int | None) -> Tensor:
 class _Differentiable(torch.autograd.Function):
     """A loss whose slope by the predictions, if `keeps_slope`, is computed along with its value.
 
-    That slope serves a first derivative. Where derivatives of it are recorded, it is computed anew.
+    That slope serves a first derivative, and becomes it in its own place. A second backward pass
+    computes it anew, as does one whose own derivatives are recorded.
     """
 
     generate_vmap_rule = True
@@ -174,6 +192,7 @@ class _Differentiable(torch.autograd.Function):
             ctx.mark_non_differentiable(slope)
             ctx.set_materialize_grads(False)
         ctx.save_for_backward(y, prediction, pos_weight, value, slope)
+        ctx.unused = [slope is not None]
         ctx.save_for_forward(y, prediction, pos_weight, value, slope)
 
     @staticmethod
@@ -193,10 +212,10 @@ class _Differentiable(torch.autograd.Function):
         _, wants_label_slope, wants_slope, *_ = ctx.needs_input_grad
         if wants_label_slope:
             gradients[1] = _in_blocks(label_slope, axis, *tensors)
-        if wants_slope and (kept_slope is None or torch.is_grad_enabled()):
-            gradients[2] = _in_blocks(slope, axis, *tensors)
+        if wants_slope and not torch.is_grad_enabled() and ctx.unused and ctx.unused.pop():
+            gradients[2] = _times(kept_slope, upstream)
         elif wants_slope:
-            gradients[2] = upstream * kept_slope
+            gradients[2] = _in_blocks(slope, axis, *tensors)
         return tuple(gradients)
 
     @staticmethod
@@ -210,6 +229,15 @@ class _Differentiable(torch.autograd.Function):
                 tangent = tangent + (rate if ctx.axis is None else rate.mean(ctx.axis))
         tangent = tangent + _nan_where_nan(value)
         return tangent if slope is None else (tangent, None)
+
+
+def _times(kept: Tensor, factor: Tensor) -> Tensor:
+    """`kept * factor`, in the place of what was kept."""
+    try:
+        # The data alone: what autograd has saved may not change as far as it knows.
+        return kept.data.mul_(factor)
+    except RuntimeError:  # Under `vmap` of the factor alone, for whose results there is no room.
+        return kept * factor
 
 
 def _nan_where_nan(value: Tensor) -> Tensor:

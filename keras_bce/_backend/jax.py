@@ -41,33 +41,33 @@ def at_most(x: Tensor, high: float) -> Tensor:
     return jnp.where(x > high, high, x)
 
 
-def multiply_no_nan(x: Tensor, weight: Tensor) -> Tensor:
+def multiply_no_nan(x: Tensor, weight: Tensor, overwrite: bool = False) -> Tensor:
     return jnp.where(weight == 0, 0.0, x * weight)
 
 
-def log1m(x: Tensor) -> Tensor:
-    return jnp.log1p(-x)
+def log1p(x: Tensor, overwrite: bool = False) -> Tensor:
+    return jnp.log1p(x)
 
 
 def minus_abs(x: Tensor) -> Tensor:
     return jnp.where(x >= 0, -x, x)
 
 
-def sigmoid_minus_abs(x: Tensor) -> Tensor:
-    return jax.nn.sigmoid(minus_abs(x))
+def minus_sigmoid_minus_abs(x: Tensor) -> Tensor:
+    return -jax.nn.sigmoid(minus_abs(x))
 
 
 def softplus_minus_abs(x: Tensor) -> Tensor:
     # Value and slope share the sigmoid; the exponential they would not.
-    return -log1m(sigmoid_minus_abs(x))
+    return -log1p(minus_sigmoid_minus_abs(x))
 
 
-def step(x: Tensor) -> Tensor:
-    return jnp.where(x >= 0, 1.0, 0.0).astype(x.dtype)
+def step_minus(x: Tensor, y: Tensor | float) -> Tensor:
+    return jnp.where(x >= 0, 1.0, 0.0).astype(x.dtype) - y
 
 
-def with_sign(size: Tensor, x: Tensor) -> Tensor:
-    return jnp.where(x >= 0, size, -size)
+def with_sign(size: Tensor, x: Tensor, plus: Tensor) -> Tensor:
+    return plus + jnp.where(x >= 0, size, -size)
 
 
 def divide_no_nan(x: Tensor, size: Tensor) -> Tensor:

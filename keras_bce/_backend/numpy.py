@@ -44,31 +44,31 @@ def power(x: Tensor, y: Any) -> Tensor:
     return np.power(x, y)
 
 
-def log1m(x: Tensor) -> Tensor:
-    return np.log1p(-x)
+def log1p(x: Tensor, overwrite: bool = False) -> Tensor:
+    return np.log1p(x)
 
 
 def minus_abs(x: Tensor) -> Tensor:
     return -np.abs(x)
 
 
-def sigmoid_minus_abs(x: Tensor) -> Tensor:
-    return 1.0 / (1.0 + np.exp(np.abs(x)))
+def minus_sigmoid_minus_abs(x: Tensor) -> Tensor:
+    return -1.0 / (1.0 + np.exp(np.abs(x)))
 
 
 def softplus_minus_abs(x: Tensor) -> Tensor:
     return np.log1p(np.exp(-np.abs(x)))
 
 
-def step(x: Tensor) -> Tensor:
-    return (x >= 0).astype(x.dtype)
+def step_minus(x: Tensor, y: Tensor | float) -> Tensor:
+    return (x >= 0).astype(x.dtype) - y
 
 
-def with_sign(size: Tensor, x: Tensor) -> Tensor:
-    return np.where(x >= 0, size, -size)
+def with_sign(size: Tensor, x: Tensor, plus: Tensor) -> Tensor:
+    return plus + np.where(x >= 0, size, -size)
 
 
-def multiply_no_nan(x: Tensor, weight: Tensor) -> Tensor:
+def multiply_no_nan(x: Tensor, weight: Tensor, overwrite: bool = False) -> Tensor:
     return np.where(weight == 0, 0.0, x * weight).astype(x.dtype)
 
 

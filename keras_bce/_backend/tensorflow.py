@@ -28,7 +28,7 @@ def is_known(x: Tensor) -> bool:
 log, power = tf.math.log, tf.pow
 ones_like = tf.ones_like
 at_least, at_most = tf.maximum, tf.minimum
-multiply_no_nan, divide_no_nan = tf.math.multiply_no_nan, tf.math.divide_no_nan
+divide_no_nan = tf.math.divide_no_nan
 
 
 def where(condition: Tensor, x: Any, y: Any) -> Tensor:
@@ -39,14 +39,18 @@ def where(condition: Tensor, x: Any, y: Any) -> Tensor:
     return tf.where(condition, tf.cast(x, y.dtype) if tf.is_tensor(y) else x, y)
 
 
-def log1m(x: Tensor) -> Tensor:
+def multiply_no_nan(x: Tensor, weight: Tensor, overwrite: bool = False) -> Tensor:
+    return tf.math.multiply_no_nan(x, weight)
+
+
+def log1p(x: Tensor, overwrite: bool = False) -> Tensor:
     if not in_xla():
-        return tf.math.log1p(-x)
-    # As exact, and faster under XLA: `log(1 - x)`, corrected by the rounding error of `1 - x`.
-    rest = 1.0 - x
-    # The maximum keeps XLA's simplifier from folding `1 - (1 - x)` to `x`.
-    positive = tf.maximum(rest, np.finfo("float32").tiny)
-    return tf.math.log(rest) + ((1.0 - positive) - x)
+        return tf.math.log1p(x)
+    # As exact, and faster under XLA: `log(1 + x)`, corrected by the rounding error of `1 + x`.
+    whole = 1.0 + x
+    # The maximum keeps XLA's simplifier from folding `(1 + x) - 1` to `x`.
+    positive = tf.maximum(whole, np.finfo("float32").tiny)
+    return tf.math.log(whole) + (x - (positive - 1.0))
 
 
 def minus_abs(x: Tensor) -> Tensor:
@@ -54,26 +58,27 @@ def minus_abs(x: Tensor) -> Tensor:
     return -tf.nn.leaky_relu(x, -1.0)
 
 
-def sigmoid_minus_abs(x: Tensor) -> Tensor:
+def minus_sigmoid_minus_abs(x: Tensor) -> Tensor:
     if in_xla():
-        return tf.sigmoid(minus_abs(x))
+        return -tf.sigmoid(minus_abs(x))
     # On CPUs `tf.sigmoid` is off by up to four epsilons.
     e = tf.exp(minus_abs(x))
-    return e / (1.0 + e)
+    return e / (-1.0 - e)
 
 
 def softplus_minus_abs(x: Tensor) -> Tensor:
     # XLA computes once what both need; for TensorFlow it is one pass over memory more.
-    return -log1m(sigmoid_minus_abs(x)) if in_xla() else tf.math.log1p(tf.exp(minus_abs(x)))
+    return -log1p(minus_sigmoid_minus_abs(x)) if in_xla() else tf.math.log1p(tf.exp(minus_abs(x)))
 
 
-def step(x: Tensor) -> Tensor:
-    return tf.cast(x > 0.0, x.dtype)
+def step_minus(x: Tensor, y: Tensor | float) -> Tensor:
+    step = tf.cast(x > 0.0, x.dtype)
+    return step - y if tf.is_tensor(y) else step
 
 
-def with_sign(size: Tensor, x: Tensor) -> Tensor:
+def with_sign(size: Tensor, x: Tensor, plus: Tensor) -> Tensor:
     # One pass over memory, where a comparison, a negation and a selection are three.
-    return tf.raw_ops.LeakyReluGrad(gradients=size, features=x, alpha=-1.0)
+    return plus + tf.raw_ops.LeakyReluGrad(gradients=size, features=x, alpha=-1.0)
 
 
 def find_notes(y_pred: Any, even_if_costly: bool = False) -> tuple[Any, Any]:

@@ -55,16 +55,17 @@ def _avoids_where() -> bool:
     return not (torch.is_grad_enabled() or torch.compiler.is_compiling())
 
 
-def log1m(x: Tensor) -> Tensor:
-    return torch.log1p(-x) if _recorded() else x.neg().log1p_()
+def log1p(x: Tensor, overwrite: bool = False) -> Tensor:
+    return x.log1p_() if overwrite and not _recorded() else x.log1p()
 
 
 def minus_abs(x: Tensor) -> Tensor:
     return torch.where(x >= 0, -x, x) if _recorded() else x.abs().neg_()
 
 
-def sigmoid_minus_abs(x: Tensor) -> Tensor:
-    return minus_abs(x).sigmoid_()
+def minus_sigmoid_minus_abs(x: Tensor) -> Tensor:
+    r = minus_abs(x).sigmoid_()
+    return -r if _recorded() else r.neg_()
 
 
 def softplus_minus_abs(x: Tensor) -> Tensor:
@@ -72,18 +73,32 @@ def softplus_minus_abs(x: Tensor) -> Tensor:
     return e.log1p() if _recorded() else e.log1p_()
 
 
-def step(x: Tensor) -> Tensor:
-    return x.sign().mul_(0.5).add_(0.5) if _avoids_where() else (x >= 0).to(x.dtype)
+def step_minus(x: Tensor, y: Tensor | float) -> Tensor:
+    if not _avoids_where():
+        return (x >= 0).to(x.dtype) - y
+    step = x.sign().mul_(0.5).add_(0.5)
+    return _add(step, y, -1) if isinstance(y, torch.Tensor) else step.sub_(y)
 
 
-def with_sign(size: Tensor, x: Tensor) -> Tensor:
-    return x.sign().mul_(size) if _avoids_where() else torch.where(x >= 0, size, -size)
+def with_sign(size: Tensor, x: Tensor, plus: Tensor) -> Tensor:
+    if not _avoids_where():
+        return plus + torch.where(x >= 0, size, -size)
+    return _add(x.sign().mul_(size), plus)
 
 
-def multiply_no_nan(x: Tensor, weight: Tensor) -> Tensor:
-    if _avoids_where():
-        return (x * weight).nan_to_num_(nan=0.0, posinf=torch.inf, neginf=-torch.inf)
-    return torch.where(weight == 0, 0.0, x * weight)
+def _add(x: Tensor, y: Tensor, factor: int = 1) -> Tensor:
+    """`x + factor * y`, in the place of `x`."""
+    try:
+        return x.add_(y, alpha=factor)
+    except RuntimeError:  # Under `vmap` of `y` alone, for whose results `x` has no room.
+        return x.add(y, alpha=factor)
+
+
+def multiply_no_nan(x: Tensor, weight: Tensor, overwrite: bool = False) -> Tensor:
+    if not _avoids_where():
+        return torch.where(weight == 0, 0.0, x * weight)
+    product = weight.mul_(x) if overwrite else x * weight
+    return product.nan_to_num_(nan=0.0, posinf=torch.inf, neginf=-torch.inf)
 
 
 def divide_no_nan(x: Tensor, size: Tensor) -> Tensor:
