@@ -137,13 +137,12 @@ class Probabilities:
 
     def clipped(self, p: Tensor) -> "Probabilities":
         """The link of any numbers, clipped to [0, 1]; `possible` says which ones were possible."""
-        return bound(self, given=p, p=backend.at_least(backend.at_most(p, 1.0), 0.0))
+        return bound(self, given=p, p=backend.between(p, 0.0, 1.0))
 
     @property
     def possible(self) -> Tensor:
         """Whether each given number is a possible probability, bool."""
-        low, high = PROBABILITY_LIMITS
-        return (self.given >= low) & (self.given <= high)
+        return backend.is_within(self.given, PROBABILITY_LIMITS)
 
     @property
     def unchanged(self) -> bool:

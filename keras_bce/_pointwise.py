@@ -81,8 +81,7 @@ class Pointwise:
 
         Logits are not looked at: NaN is all that is impossible, and makes `value` NaN.
         """
-        low, high = LABEL_LIMITS
-        possible = (self.y >= low) & (self.y <= high)
+        possible = backend.is_within(self.y, LABEL_LIMITS)
         return possible if isinstance(self.link, Logits) else possible & self.link.possible
 
     @computed_once

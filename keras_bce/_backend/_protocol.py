@@ -43,6 +43,12 @@ class Backend(Protocol):
     def at_most(self, x: Tensor, high: float, /) -> Tensor:
         """The smaller of both; NaN stays NaN."""
 
+    def between(self, x: Tensor, low: float, high: float, /) -> Tensor:
+        """`x`, at least `low` and at most `high`; NaN stays NaN."""
+
+    def is_within(self, x: Tensor, limits: Limits, /) -> Tensor:
+        """Whether each number is within the limits, bool."""
+
     def minus_abs(self, x: Tensor, /) -> Tensor:
         """`-|x|`.
 

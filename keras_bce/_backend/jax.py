@@ -30,15 +30,32 @@ log, power, where = jnp.log, jnp.power, jnp.where
 ones_like = jnp.ones_like
 
 
-# `jnp.maximum` halves the derivative where both sides are equal.
+@partial(jax.custom_jvp, nondiff_argnums=(1, 2))
+def between(x: Tensor, low: float, high: float) -> Tensor:
+    """JAX's own functions halve the derivative at the bounds, or make it 0 there."""
+    if high == math.inf:
+        return jax.lax.max(x, np.array(low, x.dtype))
+    if low == -math.inf:
+        return jax.lax.min(x, np.array(high, x.dtype))
+    return jax.lax.clamp(np.array(low, x.dtype), x, np.array(high, x.dtype))
+
+
+@between.defjvp
+def _(low: float, high: float, primals: Any, tangents: Any) -> tuple[Tensor, Tensor]:
+    (x,), (direction,) = primals, tangents
+    return between(x, low, high), jnp.where((x < low) | (x > high), 0.0, direction)
 
 
 def at_least(x: Tensor, low: float) -> Tensor:
-    return jnp.where(x < low, low, x)
+    return between(x, low, math.inf)
 
 
 def at_most(x: Tensor, high: float) -> Tensor:
-    return jnp.where(x > high, high, x)
+    return between(x, -math.inf, high)
+
+
+def is_within(x: Tensor, limits: Limits) -> Tensor:
+    return between(x, *limits) == x
 
 
 def multiply_no_nan(x: Tensor, weight: Tensor, overwrite: bool = False) -> Tensor:
@@ -88,12 +105,11 @@ def _nan_unless(possible: Tensor, values: Tensor) -> Tensor:
 
 
 def within(x: Tensor, limits: Limits) -> Tensor:
-    low, high = limits
-    return _nan_unless((x >= low) & (x <= high), x)
+    return _nan_unless(is_within(x, limits), x)
 
 
 def clipped(p: Tensor, limits: Limits) -> Tensor:
-    return at_least(at_most(within(p, limits), 1.0), 0.0)
+    return between(within(p, limits), 0.0, 1.0)
 
 
 def find_logits(y_pred: Any, even_if_costly: bool = False) -> Any:
@@ -326,6 +342,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
     ) -> Tensor:
         shape = prediction.shape
         flat = _is_faster_flat(y, prediction, pos_weight)
+        each_alone = axis is None or shape[axis] == 1
 
         def flattened(x: Tensor) -> Tensor:
             return jnp.ravel(x) if flat else x
@@ -351,9 +368,14 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
             y_tangent, prediction_tangent, _ = tangents
             losses, value = at(*primals)
             tangent = jnp.zeros_like(value)
-            for slope, direction in (("slope", prediction_tangent), ("label_slope", y_tangent)):
+            for name, direction in (("slope", prediction_tangent), ("label_slope", y_tangent)):
                 if not isinstance(direction, SymbolicZero):
-                    tangent += averaged(getattr(losses, slope) * flattened(direction))
+                    slope = getattr(losses, name)
+                    if each_alone:
+                        slope = _nan_unless(losses.possible, slope)
+                    tangent += averaged(slope * flattened(direction))
+            if each_alone:
+                return value, tangent
             # NaN wherever the value is NaN. These use it once: XLA computes it for each use.
             zero = jnp.minimum(jnp.maximum(jax.lax.stop_gradient(value), 0.0), 0.0)
             return value, tangent * (1.0 + zero)

@@ -22,7 +22,7 @@ loop, columns, with_columns = (
 
 log = np.log
 ones_like = np.ones_like
-at_least, at_most = np.maximum, np.minimum
+at_least, at_most, between = np.maximum, np.minimum, np.clip
 
 
 def from_host(values: Array) -> Tensor:
@@ -80,13 +80,17 @@ def result(x: Tensor, dtype: str) -> Tensor:
     return np.asarray(x + 0.0).astype(dtype)[()]
 
 
-def within(x: Tensor, limits: Limits) -> Tensor:
+def is_within(x: Tensor, limits: Limits) -> Tensor:
     low, high = limits
-    return np.where((x >= low) & (x <= high), x, np.nan).astype(x.dtype)
+    return (x >= low) & (x <= high)
+
+
+def within(x: Tensor, limits: Limits) -> Tensor:
+    return np.where(is_within(x, limits), x, np.nan).astype(x.dtype)
 
 
 def clipped(p: Tensor, limits: Limits) -> Tensor:
-    return np.clip(within(p, limits), 0.0, 1.0)
+    return between(within(p, limits), 0.0, 1.0)
 
 
 def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:

@@ -43,6 +43,15 @@ def multiply_no_nan(x: Tensor, weight: Tensor, overwrite: bool = False) -> Tenso
     return tf.math.multiply_no_nan(x, weight)
 
 
+def between(x: Tensor, low: float, high: float) -> Tensor:
+    return tf.clip_by_value(x, low, high)
+
+
+def is_within(x: Tensor, limits: Limits) -> Tensor:
+    low, high = limits
+    return tf.logical_and(x >= low, x <= high)
+
+
 def log1p(x: Tensor, overwrite: bool = False) -> Tensor:
     if not in_xla():
         return tf.math.log1p(x)
@@ -173,16 +182,13 @@ def _nan_unless(possible: Tensor, values: Tensor) -> Tensor:
 
 
 def within(x: Tensor, limits: Limits) -> Tensor:
-    low, high = limits
-    return _unless_all_within(x, high, lambda: _nan_unless(tf.logical_and(x >= low, x <= high), x))
+    return _unless_all_within(x, limits[1], lambda: _nan_unless(is_within(x, limits), x))
 
 
 def clipped(p: Tensor, limits: Limits) -> Tensor:
-    low, high = limits
-
     def mended() -> Tensor:
         # Last, since XLA may clip NaN to 0.
-        return _nan_unless(tf.logical_and(p >= low, p <= high), tf.clip_by_value(p, 0.0, 1.0))
+        return _nan_unless(is_within(p, limits), between(p, 0.0, 1.0))
 
     return _unless_all_within(p, 1.0, mended)
 

@@ -42,6 +42,14 @@ def at_most(x: Tensor, high: float) -> Tensor:
     return x.clamp(max=high)
 
 
+def between(x: Tensor, low: float, high: float) -> Tensor:
+    return x.clamp(low, high)
+
+
+def is_within(x: Tensor, limits: Limits) -> Tensor:
+    return between(x.detach(), *limits) == x
+
+
 # Where no derivative is recorded, operations are in place, which takes half the time on CPUs, and
 # `torch.where`, which takes as long as forty products there, is avoided. A compiler records none,
 # and vectorises `torch.where`.
@@ -115,11 +123,11 @@ def _nan_unless(possible: Tensor, values: Tensor) -> Tensor:
 
 def within(x: Tensor, limits: Limits) -> Tensor:
     low, high = limits
-    return x if _all_within(x, low, high) else _nan_unless((x >= low) & (x <= high), x)
+    return x if _all_within(x, low, high) else _nan_unless(is_within(x, limits), x)
 
 
 def clipped(p: Tensor, limits: Limits) -> Tensor:
-    return p if _all_within(p, 0.0, 1.0) else within(p, limits).clamp(0.0, 1.0)
+    return p if _all_within(p, 0.0, 1.0) else between(within(p, limits), 0.0, 1.0)
 
 
 def _all_within(x: Tensor, low: float, high: float) -> bool:
