@@ -76,8 +76,16 @@ class ExactSums:
     def __init__(self, metric: keras.metrics.Metric, size: int, dtype: str) -> None:
         self.size = size
         self.variable = metric.add_variable(
-            shape=(2, size), initializer="zeros", dtype=dtype, name="sums"
+            # Of NumPy: JAX would compile zeros.
+            shape=(2, size),
+            initializer=np.zeros,
+            dtype=dtype,
+            name="sums",
         )
+
+    def reset(self) -> None:
+        """Forgets everything."""
+        self.variable.assign(np.zeros(self.variable.shape, self.variable.dtype))
 
     @property
     def state(self) -> Array:

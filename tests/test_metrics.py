@@ -56,6 +56,38 @@ def test_a_metric_keeps_no_graph():
 
 
 @only_on_jax
+@pytest.mark.parametrize("dtype", ["float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("p", [0.3, 1.0, np.nan])
+@pytest.mark.parametrize("weight", [0.0, 0.7])
+def test_a_result_is_the_same_inside_of_a_compiled_function(dtype, p, weight):
+    import jax
+
+    metric = metrics.BinaryCrossentropy(dtype=dtype)
+    metric.update_state(tensor([[1.0]]), tensor([[p]]), tensor([weight]))
+    compiled = jax.jit(metric.stateless_result)([v.value for v in metric.variables])
+    result = metric.result()
+    assert result.dtype == compiled.dtype == dtype
+    assert float(result) == pytest.approx(float(compiled), abs=0, nan_ok=True)
+
+
+@only_on_jax
+def test_a_new_metric_and_its_result_compile_no_computation():
+    import jax
+
+    compiled = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, *_, fun_name="", **__: (
+            compiled.append(fun_name) if "backend_compile" in event else None
+        )
+    )
+    metric = metrics.BinaryCrossentropy(uncertainty=True)
+    metric.reset_state()
+    metric.result()
+    # A copy of an array from NumPy is a program as well, in some versions of JAX.
+    assert set(compiled) <= {"jit(stage)", "stage", "jit(_array_copy)"}
+
+
+@only_on_jax
 @pytest.mark.parametrize("samples", [4, 100])
 @pytest.mark.parametrize("kind", METRICS)
 def test_a_metric_may_be_updated_inside_of_what_is_differentiated(kind, samples):

@@ -47,6 +47,13 @@ def as_is(function: Function) -> Function:
     return function
 
 
+def result_of_tensor(
+    function: Callable[[Tensor], Any], on_host: Callable[[Any], Any]
+) -> Callable[[Tensor], Any]:
+    """The function: there is nothing to compile."""
+    return function
+
+
 def result_of_columns(function: Callable[[Tensor], Any]) -> Callable[[Tensor], list[Any]]:
     """The function of each column of a matrix: there is nothing to compile."""
     return lambda x: [function(column) for column in ops.unstack(x, x.shape[1], axis=1)]

@@ -153,8 +153,16 @@ class Backend(Protocol):
     def compiled_update(self, function: Callable[..., Tensor], /) -> Callable[..., Tensor]:
         """Like `compiled`, for a function that is never differentiated."""
 
-    def compiled_result(self, function: Callable[[Tensor], Any], /) -> Callable[[Tensor], Any]:
-        """Like `compiled`, for what makes a metric's result of its state."""
+    def compiled_result(
+        self, function: Callable[[Tensor], Any], on_host: Callable[[Array], Array | None], /
+    ) -> Callable[[Tensor], Any]:
+        """Like `compiled`, for what makes a metric's result of its state.
+
+        Args:
+            function: The result of a tensor.
+            on_host: The same of an array, or `None` if only the function does it. A backend takes
+                it where that is less than to compile the function.
+        """
 
     def compiled_result_of_columns(
         self, function: Callable[[Tensor], Any], /

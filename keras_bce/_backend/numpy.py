@@ -11,7 +11,8 @@ from keras_bce._backend._masks import read as read_mask
 from keras_bce._backend._protocol import Axis, Limits
 from keras_bce._typing import Array, Tensor
 
-compiled_result = unconverted = _common.as_is
+unconverted = _common.as_is
+compiled_result = _common.result_of_tensor
 compiled_result_of_columns = _common.result_of_columns
 replica_count = _common.one_replica
 loop, columns, with_columns = (

@@ -14,7 +14,7 @@ from keras_bce._backend._tensorflow_graphs import in_update, in_xla, know_not_in
 from keras_bce._typing import Tensor
 
 compiled, compiled_update = _tensorflow_graphs.compiled, _tensorflow_graphs.compiled_update
-compiled_result = _common.as_is
+compiled_result = _common.result_of_tensor
 unconverted = tf.autograph.experimental.do_not_convert
 compiled_result_of_columns = _common.result_of_columns
 infers_shapes = _common.never_infers_shapes

@@ -11,7 +11,8 @@ from keras_bce._backend._protocol import Axis, Limits
 from keras_bce._backend._torch_gradient import with_gradient as with_gradient
 from keras_bce._typing import Array, Tensor
 
-compiled_result = unconverted = _common.as_is
+unconverted = _common.as_is
+compiled_result = _common.result_of_tensor
 compiled_result_of_columns = _common.result_of_columns
 compiled = _common.as_is
 differentiable = _torch_formulas.differentiable

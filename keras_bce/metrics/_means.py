@@ -2,12 +2,13 @@
 
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from keras_bce._arguments import Arguments
 from keras_bce._loss import PointwiseLoss
 from keras_bce._pointwise import Pointwise
-from keras_bce._prepare import Batch, Reading
+from keras_bce._prepare import Batch, Reading, result_dtype
 from keras_bce._sums import Column, Given, adds
 from keras_bce._typing import Array, Tensor
 from keras_bce._weighting import Samples, divide, per_sample
@@ -54,6 +55,12 @@ class MeanMetric(Uncertain, SumsMetric):
     def _result(self, sums: Tensor) -> Any:
         total, weight, *_ = ops.unstack(sums)  # On TensorFlow much faster than indices.
         return self._cast(divide(total, weight))
+
+    def _result_on_host(self, state: Array) -> Array | None:
+        if self._sums.size != self._size_of_mean or result_dtype(self.dtype) != state.dtype:
+            return None
+        total, weight, *_ = state.sum(0)
+        return np.divide(total, weight) if weight else np.zeros_like(total)
 
     def _estimated(self, sums: Array) -> Any:
         return estimate(sums, 2, ratio)

@@ -11,7 +11,7 @@ from keras_bce._arguments import Arguments, ShowsReading
 from keras_bce._backend import backend
 from keras_bce._prepare import cast, computing_dtype, prepare, result_dtype
 from keras_bce._sums import ExactSums, Given
-from keras_bce._typing import ArrayLike, Tensor
+from keras_bce._typing import Array, ArrayLike, Tensor
 
 register = keras.saving.register_keras_serializable(package="keras_bce.metrics")
 
@@ -44,7 +44,7 @@ class SumsMetric(ShowsReading, PortableMetric):
         self._arguments = arguments
         self._sums = ExactSums(self, size, computing_dtype(self.dtype))
         self._result_of_state = backend.compiled_result(
-            lambda state: self._result(backend.sums(state))
+            lambda state: self._result(backend.sums(state)), self._result_on_host
         )
 
     @backend.unconverted
@@ -72,6 +72,10 @@ class SumsMetric(ShowsReading, PortableMetric):
         """The result so far, a scalar tensor of the metric's dtype; 0.0 if nothing was seen."""
         return self._result_of_state(self._sums.variable.value)
 
+    def reset_state(self) -> None:
+        """Forgets everything."""
+        self._sums.reset()
+
     def _add(self, y_true: Any, y_pred: Any, sample_weight: Any) -> None:
         batch, reading = self._prepared(y_true, y_pred, sample_weight)
         sums = self._sums.variable
@@ -88,6 +92,10 @@ class SumsMetric(ShowsReading, PortableMetric):
     def _result(self, sums: Tensor) -> Any:
         """The result of sums, of which there are as many as `size` says."""
         raise NotImplementedError
+
+    def _result_on_host(self, state: Array) -> Array | None:
+        """The result of a state on the host; `None` if only tensors give it."""
+        return None
 
     def _cast(self, value: Tensor) -> Tensor:
         return cast(value, result_dtype(self.dtype))
