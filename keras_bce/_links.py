@@ -60,6 +60,11 @@ class Logits:
     def minus_r(self) -> Tensor:
         return backend.minus_sigmoid_minus_abs(self.x)
 
+    @computed_once
+    def _signed(self) -> Tensor:
+        """`-r` where `x > 0`, `r` where `x < 0`."""
+        return backend.with_sign(self.minus_r, self.x)
+
     @property
     def knows_r(self) -> bool:
         """Whether `minus_r` is computed already."""
@@ -88,11 +93,11 @@ class Logits:
 
     @computed_once
     def p(self) -> Tensor:
-        return backend.with_sign(self.minus_r, self.x, self.step)
+        return self.step + self._signed
 
     @computed_once
     def q(self) -> Tensor:
-        return backend.with_sign(-self.minus_r, self.x, 1.0 - self.step)
+        return (1.0 - self.step) - self._signed
 
     @property
     def p_slope(self) -> Tensor:
@@ -160,8 +165,8 @@ class Probabilities:
 
     @computed_once
     def log_q(self) -> Tensor:
-        bounded = backend.at_most(self.p, 1.0 - _below_one(self.epsilon))
-        return backend.log1p(-bounded, overwrite=True)
+        bounded = backend.at_least(-self.p, _below_one(self.epsilon) - 1.0)
+        return backend.log1p(bounded, overwrite=True)
 
     @property
     def logit(self) -> Tensor:

@@ -65,8 +65,8 @@ class Backend(Protocol):
     def step_minus(self, x: Tensor, y: Tensor | float, /) -> Tensor:
         """`1 - y` where `x > 0`, `-y` where `x < 0`."""
 
-    def with_sign(self, size: Tensor, x: Tensor, plus: Tensor, /) -> Tensor:
-        """`plus + size` where `x > 0`, `plus - size` where `x < 0`."""
+    def with_sign(self, size: Tensor, x: Tensor, plus: Tensor | None = None, /) -> Tensor:
+        """`plus + size` where `x > 0`, `plus - size` where `x < 0`; without `plus`, of 0."""
 
     def multiply_no_nan(self, x: Tensor, weight: Tensor, /, overwrite: bool = False) -> Tensor:
         """`x * weight`, and 0 where the weight is 0; where `x` is NaN, it may be 0.

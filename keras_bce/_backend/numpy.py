@@ -65,8 +65,9 @@ def step_minus(x: Tensor, y: Tensor | float) -> Tensor:
     return (x >= 0).astype(x.dtype) - y
 
 
-def with_sign(size: Tensor, x: Tensor, plus: Tensor) -> Tensor:
-    return plus + np.where(x >= 0, size, -size)
+def with_sign(size: Tensor, x: Tensor, plus: Tensor | None = None) -> Tensor:
+    signed = np.where(x >= 0, size, -size)
+    return signed if plus is None else plus + signed
 
 
 def multiply_no_nan(x: Tensor, weight: Tensor, overwrite: bool = False) -> Tensor:

@@ -64,7 +64,9 @@ def log1p(x: Tensor, overwrite: bool = False) -> Tensor:
 
 def minus_abs(x: Tensor) -> Tensor:
     # `abs` has no slope at 0; this has that of negative numbers, and `step` counts 0 as one.
-    return -tf.nn.leaky_relu(x, -1.0)
+    # A product rather than a negation: TensorFlow fuses chains of unary operations, and splits
+    # what it has fused over threads even if it is small.
+    return tf.nn.leaky_relu(x, -1.0) * -1.0
 
 
 def minus_sigmoid_minus_abs(x: Tensor) -> Tensor:
@@ -85,9 +87,10 @@ def step_minus(x: Tensor, y: Tensor | float) -> Tensor:
     return step - y if tf.is_tensor(y) else step
 
 
-def with_sign(size: Tensor, x: Tensor, plus: Tensor) -> Tensor:
+def with_sign(size: Tensor, x: Tensor, plus: Tensor | None = None) -> Tensor:
     # One pass over memory, where a comparison, a negation and a selection are three.
-    return plus + tf.raw_ops.LeakyReluGrad(gradients=size, features=x, alpha=-1.0)
+    signed = tf.raw_ops.LeakyReluGrad(gradients=size, features=x, alpha=-1.0)
+    return signed if plus is None else plus + signed
 
 
 def find_notes(y_pred: Any, even_if_costly: bool = False) -> tuple[Any, Any]:

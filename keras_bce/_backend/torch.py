@@ -89,10 +89,11 @@ def step_minus(x: Tensor, y: Tensor | float) -> Tensor:
     return _add(step, y, -1) if isinstance(y, torch.Tensor) else step.sub_(y)
 
 
-def with_sign(size: Tensor, x: Tensor, plus: Tensor) -> Tensor:
-    if not _avoids_where():
-        return plus + torch.where(x >= 0, size, -size)
-    return _add(x.sign().mul_(size), plus)
+def with_sign(size: Tensor, x: Tensor, plus: Tensor | None = None) -> Tensor:
+    signed = x.sign().mul_(size) if _avoids_where() else torch.where(x >= 0, size, -size)
+    if plus is None:
+        return signed
+    return _add(signed, plus) if _avoids_where() else signed + plus
 
 
 def _add(x: Tensor, y: Tensor, factor: int = 1) -> Tensor:
