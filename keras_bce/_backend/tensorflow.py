@@ -48,6 +48,8 @@ def between(x: Tensor, low: float, high: float) -> Tensor:
 
 
 def is_within(x: Tensor, limits: Limits) -> Tensor:
+    if in_xla():
+        return between(x, *limits) == x
     low, high = limits
     return tf.logical_and(x >= low, x <= high)
 
@@ -241,17 +243,21 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
     def losses(
         loss: Any, link: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
     ) -> Tensor:
-        def averaged(at: Any) -> Tensor:
-            if axis is None:
-                return at.value
-            # XLA fuses all elementwise operations into one loop; a reduction is another.
-            if in_xla():
-                return tf.reduce_mean(at.value, axis)
-            return at.total(lambda term: tf.reduce_mean(term, axis))
+        def averaged(term: Tensor) -> Tensor:
+            return term if axis is None else tf.reduce_mean(term, axis)
+
+        def evaluated(y: Tensor, prediction: Tensor, pos_weight: Any) -> tuple[Any, Tensor]:
+            """The formula, and the mean of its values."""
+            if not in_xla():
+                at = formula(loss, link, y, prediction, pos_weight)
+                return at, at.total(averaged)
+            # XLA fuses all elementwise operations into one loop, in which one selection costs less
+            # than two; a reduction is another loop.
+            at = formula(loss, link, y, prediction, pos_weight, "last")
+            return at, averaged(_nan_unless(at.possible, at.value))
 
         def value_and_gradient(y: Tensor, prediction: Tensor, pos_weight: Any = None) -> Any:
-            at = formula(loss, link, y, prediction, pos_weight)
-            value = averaged(at)
+            at, value = evaluated(y, prediction, pos_weight)
             slope, label_slope = at.slope, at.label_slope
 
             def gradient(upstream: Tensor) -> Any:
@@ -272,7 +278,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
             kept = getattr(prediction, _KEPT, None)
             if kept is not None and kept.what == what:
                 return kept.value
-            return averaged(formula(loss, link, y, prediction, pos_weight))
+            return evaluated(y, prediction, pos_weight)[1]
         # An argument rather than part of the closure, since it may come from a variable.
         weights = [] if pos_weight is None else [pos_weight]
         value = tf.custom_gradient(value_and_gradient)(y, prediction, *weights)
