@@ -122,3 +122,26 @@ def test_an_impossible_label_is_nan_in_its_sample_alone(zero, label, from_logits
     np.testing.assert_array_equal(np.isnan(to_numpy(f(tensor(y), tensor(x)))), hit)
     _, slopes = gradient(lambda y, x: keras.ops.sum(f(y, x)), tensor(y), tensor(x))
     np.testing.assert_array_equal(np.isnan(slopes), np.repeat(hit[:, None], 3, axis=1))
+
+
+@tensors_are_unchecked
+@pytest.mark.parametrize("mode", ["eager", "compiled"])
+@pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
+def test_a_large_batch_is_checked_as_a_small_one_is(from_logits, mode):
+    y, x = batch(0, 300, 100, from_logits=from_logits)
+    y[10, 3], y[20, 99], y[30, 0] = 1.3, 1.6, -0.4
+    x[40, 7], x[50, 8] = (np.inf, np.nan) if from_logits else (1.005, 1.02)
+    loss = Bce(from_logits=from_logits, reduction=None)
+
+    def both(y, x):
+        f = compiled(loss) if mode == "compiled" else loss
+        value = to_numpy(f(tensor(y), tensor(x)))
+        return value, *gradient(lambda x: keras.ops.sum(f(tensor(y), x)), tensor(x))
+
+    some = np.arange(0, 300, 10)
+    for whole, part in zip(both(y, x), both(y[some], x[some]), strict=True):
+        np.testing.assert_allclose(whole[some], part, rtol=1e-6, atol=1e-9)
+        assert np.isnan(whole).any(axis=tuple(range(1, whole.ndim))).nonzero()[0].tolist() == [
+            20,
+            50,
+        ]

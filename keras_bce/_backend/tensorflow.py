@@ -1,5 +1,6 @@
 """TensorFlow: eager execution, tf.function, XLA and tf.distribute."""
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -203,9 +204,10 @@ def _unless_all_within(x: Tensor, high: float, mended: Callable[[], Tensor]) -> 
 
     Read as unsigned integers, floats from 0 on keep their order, and all negative ones and NaN
     are larger. So is -0.0, which is left to `mended`. XLA fuses `mended` into the loop that reads
-    `x` anyway, and on GPUs TensorFlow has no kernel for the largest of unsigned integers.
+    `x` anyway, on GPUs TensorFlow has no kernel for the largest of unsigned integers, and for a
+    small batch a branch takes more time to trace and to optimize than it saves in a hundred steps.
     """
-    if in_xla() or x.dtype != tf.float32 or _has_gpu():
+    if in_xla() or x.dtype != tf.float32 or _has_gpu() or _seems_small(x):
         return mended()
 
     def otherwise() -> Tensor:
@@ -214,6 +216,11 @@ def _unless_all_within(x: Tensor, high: float, mended: Callable[[], Tensor]) -> 
 
     largest = tf.reduce_max(tf.bitcast(x, tf.uint32))
     return tf.cond(largest <= np.float32(high).view("uint32"), lambda: x, otherwise)
+
+
+def _seems_small(x: Tensor) -> bool:
+    """Whether there are at most 2**14 numbers, where an unknown size counts as 256."""
+    return math.prod(256 if size is None else size for size in x.shape) <= 2**14
 
 
 @lru_cache
@@ -264,7 +271,9 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
                 # NaN wherever the value is NaN.
                 upstream = where(tf.math.is_nan(value), value, upstream)
                 if axis is not None:
-                    count = tf.cast(tf.shape(prediction)[axis], upstream.dtype)
+                    count = prediction.shape[axis]
+                    if count is None:
+                        count = tf.cast(tf.shape(prediction)[axis], upstream.dtype)
                     upstream = tf.expand_dims(upstream / count, axis)
                 return upstream * label_slope, upstream * slope, *[None for _ in weights]
 
