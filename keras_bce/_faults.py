@@ -158,10 +158,18 @@ def missing(y_true: Array, ignore_class: float | None) -> Array:
 
 
 def on_host(values: Any, name: str) -> Array:
-    """A tensor or anything array-like as a NumPy array of real numbers."""
-    if ops.is_tensor(values):
-        values = ops.convert_to_numpy(ops.cast(values, "float32"))
+    """A tensor, a list of tensors or anything array-like as a NumPy array of real numbers."""
+    if ops.is_tensor(values) or holds_tensor(values):
+        values = ops.convert_to_numpy(ops.cast(ops.convert_to_tensor(values), "float32"))
     return host_array(values, name)
+
+
+def holds_tensor(values: Any) -> bool:
+    """Whether this is a list, or a list of lists, of tensors."""
+    is_list = isinstance(values, (list, tuple))
+    while isinstance(values, (list, tuple)) and values:
+        values = values[0]
+    return is_list and bool(ops.is_tensor(values))
 
 
 def host_array(values: Any, name: str) -> Array:

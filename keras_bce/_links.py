@@ -11,7 +11,7 @@ They share intermediate results, are differentiable themselves, and are written 
 cancellation, so that small probabilities keep their digits.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import Field, dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
@@ -27,7 +27,13 @@ _Formula = TypeVar("_Formula")
 def bound(formula: _Formula, **tensors: Any) -> _Formula:
     """A copy of a formula, a frozen dataclass, that holds the tensors it is evaluated at."""
     copy = object.__new__(type(formula))
-    copy.__dict__.update(formula.__dict__, **tensors)
+    # Not by its `__dict__`, nor by `fields`: `torch.compile` of torch 2.11 knows neither.
+    fields: dict[str, Field[Any]] = type(formula).__dataclass_fields__  # type: ignore[attr-defined]
+    for name, own in fields.items():
+        if own.init:
+            object.__setattr__(copy, name, getattr(formula, name))
+    for name, tensor in tensors.items():
+        object.__setattr__(copy, name, tensor)
     return copy
 
 

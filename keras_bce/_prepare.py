@@ -204,16 +204,9 @@ def as_array(values: Any, name: str) -> Any:
                 f"`tf.ensure_shape({name}, [None, 1])`."
             )
         return values
-    if isinstance(values, Variable) or _holds_tensor(values):
+    if isinstance(values, Variable) or _faults.holds_tensor(values):
         return ops.convert_to_tensor(values)
     return _faults.host_array(values, name)
-
-
-def _holds_tensor(values: Any) -> bool:
-    is_list = isinstance(values, (list, tuple))
-    while isinstance(values, (list, tuple)) and values:
-        values = values[0]
-    return is_list and bool(ops.is_tensor(values))
 
 
 def _check_host_values(

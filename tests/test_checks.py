@@ -155,6 +155,7 @@ LABELS = {
     "a range": range(10),
     "a variable": keras.Variable([0.0, 9.0]),
     "tensors": [tensor(0), tensor(9)],
+    "tensors of half precision": [keras.ops.cast(tensor(x), "bfloat16") for x in (0, 9)],
 }
 
 

@@ -235,6 +235,7 @@ def test_torch_goes_backward_more_than_once(kind, reduction):
     x.requires_grad_()
     value = f(y, x)
     directions = torch.eye(len(x)) if reduction is None else torch.ones(3)
+    directions = directions.to(x.device)
     rows = [torch.autograd.grad(f(y, x), x, direction)[0] for direction in directions]
     expected = torch.stack(rows).clone()
     at_once = torch.autograd.grad(value, x, directions, is_grads_batched=True, retain_graph=True)
