@@ -1,6 +1,7 @@
 """The blocks that `report.py` writes: tables and sentences, made of the files of results.
 
-Below, `found` is what these files hold, by backend, and a ratio is Keras's time over ours.
+Below, `found` is what these files hold, by backend, `on_gpu` the same of files measured on a GPU,
+and a ratio is Keras's time over ours.
 """
 
 import statistics
@@ -188,9 +189,12 @@ def coverage(found):
     return "\n".join(lines)
 
 
-def blocks(found):
+def blocks(found, on_gpu):
     """All blocks, by name."""
     return {
+        "gpu, large": speed(on_gpu, LARGE),
+        "gpu, small": speed(on_gpu, SMALL),
+        "gpu, machines": machines(on_gpu),
         "speed, large": speed(found, LARGE),
         "speed, middle": speed(found, MIDDLE),
         "speed, small": speed(found, SMALL),

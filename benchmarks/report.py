@@ -37,7 +37,7 @@ def written(text, texts):
 
 def main():
     found = results.all_loaded()
-    texts = blocks(found)
+    texts = blocks(found, results.all_loaded("gpu_"))
     for page in pages():
         before = page.read_text()
         after = written(before, texts)

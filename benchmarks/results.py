@@ -18,9 +18,9 @@ def loaded(path):
     return json.loads(pathlib.Path(path).read_text())
 
 
-def all_loaded():
-    """The contents of the files in `results`, by backend."""
-    paths = {name: FOLDER / f"{name}.json" for name in BACKENDS}
+def all_loaded(prefix=""):
+    """The contents of the files in `results` whose names start so, by backend."""
+    paths = {name: FOLDER / f"{prefix}{name}.json" for name in BACKENDS}
     return {name: loaded(path) for name, path in paths.items() if path.exists()}
 
 

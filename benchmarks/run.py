@@ -79,6 +79,20 @@ def machine():
     return f"{names[0] if names else platform.machine()}, {os.cpu_count()} cores"
 
 
+def device(name):
+    """A device of Keras, and which GPU it is."""
+    if not name or not name.startswith("gpu"):
+        return name or "cpu"
+    index = int(name.split(":")[1])
+    if BACKEND == "jax":
+        import jax
+
+        return f"{name}, {jax.devices('gpu')[index].device_kind}"
+    import torch
+
+    return f"{name}, {torch.cuda.get_device_name(index)}"
+
+
 def measured(part, arguments):
     """A part as the files of results hold it; prints its rows while they come."""
     print(f"\nKeras {keras.__version__} on {BACKEND}, {part}: {PARTS[part].__doc__}\n")
@@ -99,7 +113,7 @@ def measured(part, arguments):
             BACKEND: __import__(BACKEND).__version__,
         },
         "machine": machine(),
-        "device": arguments.device or "cpu",
+        "device": device(arguments.device),
         "processes": processes,
         "pairs": arguments.pairs,
         "took": round(time.perf_counter() - start),

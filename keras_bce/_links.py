@@ -26,7 +26,7 @@ _Formula = TypeVar("_Formula")
 
 def bound(formula: _Formula, **tensors: Any) -> _Formula:
     """A copy of a formula, a frozen dataclass, that holds the tensors it is evaluated at."""
-    copy = object.__new__(type(formula))
+    copy: Any = object.__new__(type(formula))
     # Not by its `__dict__`, nor by `fields`: `torch.compile` of torch 2.11 knows neither.
     fields: dict[str, Field[Any]] = type(formula).__dataclass_fields__  # type: ignore[attr-defined]
     for name, own in fields.items():

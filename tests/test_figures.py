@@ -23,7 +23,7 @@ sys.path.remove(str(BENCHMARKS))  # It has modules of common names.
 from keras_bce.metrics import BinaryCrossentropy  # noqa: E402
 
 FOUND = results.all_loaded()
-BLOCKS = blocks(FOUND)
+BLOCKS = blocks(FOUND, results.all_loaded("gpu_"))
 #: Records of what was measured once; what they say of the past stays.
 RECORDS = ("CHANGELOG.md", "changelog.md", "TRIALS.md")
 PAGES = [page for page in report.pages() if page.name not in RECORDS]
