@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from support.differentiation import BACKEND, gradient, tensor, to_numpy
+from support.differentiation import gradient, only_on_torch, tensor, to_numpy
 from support.instances import batch
 
 from keras_bce import losses
@@ -19,8 +19,6 @@ LOSSES = {
 @pytest.fixture
 def on_a_device(monkeypatch):
     """Makes the formulas treat the CPU as they do a device."""
-    if BACKEND != "torch":
-        pytest.skip("torch's")
     from keras_bce._backend import _torch_formulas
 
     at = _torch_formulas._At
@@ -33,6 +31,7 @@ def values_and_slopes(loss, y, x):
     return values, slopes
 
 
+@only_on_torch
 @pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_device_gives_what_the_cpu_gives(name, from_logits, request):
