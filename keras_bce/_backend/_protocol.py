@@ -160,8 +160,8 @@ class Backend(Protocol):
 
         Args:
             function: The result of a tensor.
-            on_host: The same of an array, or `None` if only the function does it. A backend takes
-                it where that is less than to compile the function.
+            on_host: The same of an array, or `None` if only the function does it. A backend may
+                take it for a first result, rather than compile the function for one.
         """
 
     def compiled_result_of_columns(

@@ -196,10 +196,17 @@ def compiled_result(
     function: Callable[[Tensor], Any], on_host: Callable[[Any], Any]
 ) -> Callable[[Tensor], Any]:
     of_tensor = _jit_in_order(function)
+    is_first = True
 
     def call(state: Tensor) -> Any:
-        result = on_host(np.asarray(state)) if _is_on_one_cpu(state) else None
-        return of_tensor(state) if result is None else jax.device_put(result)
+        nonlocal is_first
+        if is_first and _is_on_one_cpu(state):
+            # What is compiled is faster from the second call on.
+            is_first = False
+            result = on_host(np.asarray(state))
+            if result is not None:
+                return jax.device_put(result)
+        return of_tensor(state)
 
     return call
 
