@@ -60,7 +60,7 @@ class Logits:
     @computed_once
     def step(self) -> Tensor:
         """1 where `x > 0`, 0 where `x < 0`."""
-        return backend.step_minus(self.x, 0.0)
+        return backend.step_minus(self.x)
 
     @computed_once
     def minus_r(self) -> Tensor:

@@ -20,7 +20,7 @@ class Backend(Protocol):
         """The natural logarithm."""
 
     def log1p(self, x: Tensor, /, overwrite: bool = False) -> Tensor:
-        """`log(1 + x)`, exact for small `x`, which it may take the place of."""
+        """`log(1 + x)`, exact for small `x`; with `overwrite` perhaps in the memory of `x`."""
 
     def power(self, x: Tensor, y: Any, /) -> Tensor:
         """`x ** y`."""
@@ -62,16 +62,16 @@ class Backend(Protocol):
     def softplus_minus_abs(self, x: Tensor, /) -> Tensor:
         """`log(1 + exp(-|x|))`."""
 
-    def step_minus(self, x: Tensor, y: Tensor | float, /) -> Tensor:
-        """`1 - y` where `x > 0`, `-y` where `x < 0`."""
+    def step_minus(self, x: Tensor, y: Tensor | None = None, /) -> Tensor:
+        """`1 - y` where `x > 0`, `-y` where `x < 0`; without `y`, 1 and 0."""
 
     def with_sign(self, size: Tensor, x: Tensor, plus: Tensor | None = None, /) -> Tensor:
-        """`plus + size` where `x > 0`, `plus - size` where `x < 0`; without `plus`, of 0."""
+        """`plus + size` where `x > 0`, `plus - size` where `x < 0`; without `plus`, ±`size`."""
 
     def multiply_no_nan(self, x: Tensor, weight: Tensor, /, overwrite: bool = False) -> Tensor:
         """`x * weight`, and 0 where the weight is 0; where `x` is NaN, it may be 0.
 
-        It may take the place of the weight.
+        With `overwrite` perhaps in the memory of the weight.
         """
 
     def divide_no_nan(self, x: Tensor, size: Tensor, /) -> Tensor:

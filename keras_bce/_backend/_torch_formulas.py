@@ -132,8 +132,8 @@ class _Compiled(torch.autograd.Function):
     def forward(
         formula: Any, y: Tensor, prediction: Tensor, pos_weight: Any, axis: int | None
     ) -> Tensor:
-        value = _nan_unless_possible(formula(y, prediction, pos_weight, check="last"))
-        return value if axis is None else value.mean(axis)
+        losses = formula(y, prediction, pos_weight, check="last")
+        return _mean(_nan_unless_possible(losses), axis)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: Tensor) -> None:
@@ -226,7 +226,7 @@ class _Differentiable(torch.autograd.Function):
         for name, direction in (("slope", prediction_tangent), ("label_slope", y_tangent)):
             if direction is not None:
                 rate = getattr(losses, name) * direction
-                tangent = tangent + (rate if ctx.axis is None else rate.mean(ctx.axis))
+                tangent = tangent + _mean(rate, ctx.axis)
         tangent = tangent + _nan_where_nan(value)
         return tangent if slope is None else (tangent, None)
 

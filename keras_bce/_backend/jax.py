@@ -48,7 +48,7 @@ def where(condition: Tensor, x: Any, y: Any) -> Tensor:
 
 @partial(jax.custom_jvp, nondiff_argnums=(1, 2))
 def between(x: Tensor, low: float, high: float) -> Tensor:
-    """JAX's own functions halve the derivative at the bounds, or make it 0 there."""
+    """With the derivative 1 at the bounds, where JAX's own functions have 1/2 or 0."""
     if high == math.inf:
         return jax.lax.max(x, np.array(low, x.dtype))
     if low == -math.inf:
@@ -95,8 +95,9 @@ def softplus_minus_abs(x: Tensor) -> Tensor:
     return -log1p(minus_sigmoid_minus_abs(x))
 
 
-def step_minus(x: Tensor, y: Tensor | float) -> Tensor:
-    return (x >= 0).astype(x.dtype) - y
+def step_minus(x: Tensor, y: Tensor | None = None) -> Tensor:
+    step = (x >= 0).astype(x.dtype)
+    return step if y is None else step - y
 
 
 def with_sign(size: Tensor, x: Tensor, plus: Tensor | None = None) -> Tensor:
@@ -274,6 +275,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
                 if not isinstance(direction, SymbolicZero):
                     slope = getattr(losses, name)
                     if each_alone:
+                        # XLA would compute the loss once more to see whether it is NaN.
                         slope = _nan_unless(losses.possible, slope)
                     tangent += averaged(slope * flattened(direction))
             if each_alone:

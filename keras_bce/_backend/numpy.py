@@ -61,8 +61,9 @@ def softplus_minus_abs(x: Tensor) -> Tensor:
     return np.log1p(np.exp(-np.abs(x)))
 
 
-def step_minus(x: Tensor, y: Tensor | float) -> Tensor:
-    return (x >= 0).astype(x.dtype) - y
+def step_minus(x: Tensor, y: Tensor | None = None) -> Tensor:
+    step = (x >= 0).astype(x.dtype)
+    return step if y is None else step - y
 
 
 def with_sign(size: Tensor, x: Tensor, plus: Tensor | None = None) -> Tensor:

@@ -66,7 +66,7 @@ def log1p(x: Tensor, overwrite: bool = False) -> Tensor:
 
 
 def minus_abs(x: Tensor) -> Tensor:
-    # `abs` has no slope at 0; this has that of negative numbers, and `step` counts 0 as one.
+    # `abs` has no slope at 0; this has that of negative numbers, as `step_minus` has at 0.
     # A product rather than a negation: TensorFlow fuses chains of unary operations, and splits
     # what it has fused over threads even if it is small.
     return tf.nn.leaky_relu(x, -1.0) * -1.0
@@ -85,9 +85,9 @@ def softplus_minus_abs(x: Tensor) -> Tensor:
     return -log1p(minus_sigmoid_minus_abs(x)) if in_xla() else tf.math.log1p(tf.exp(minus_abs(x)))
 
 
-def step_minus(x: Tensor, y: Tensor | float) -> Tensor:
+def step_minus(x: Tensor, y: Tensor | None = None) -> Tensor:
     step = tf.cast(x > 0.0, x.dtype)
-    return step - y if tf.is_tensor(y) else step
+    return step if y is None else step - y
 
 
 def with_sign(size: Tensor, x: Tensor, plus: Tensor | None = None) -> Tensor:

@@ -82,11 +82,11 @@ def softplus_minus_abs(x: Tensor) -> Tensor:
     return e.log1p() if _recorded() else e.log1p_()
 
 
-def step_minus(x: Tensor, y: Tensor | float) -> Tensor:
-    if not _avoids_where():
-        return (x >= 0).to(x.dtype) - y
-    step = x.sign().mul_(0.5).add_(0.5)
-    return _add(step, y, -1) if isinstance(y, torch.Tensor) else step.sub_(y)
+def step_minus(x: Tensor, y: Tensor | None = None) -> Tensor:
+    step = x.sign().mul_(0.5).add_(0.5) if _avoids_where() else (x >= 0).to(x.dtype)
+    if y is None:
+        return step
+    return _add(step, y, -1) if _avoids_where() else step - y
 
 
 def with_sign(size: Tensor, x: Tensor, plus: Tensor | None = None) -> Tensor:
