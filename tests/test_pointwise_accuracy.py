@@ -17,3 +17,9 @@ def test_values_and_slopes_keep_their_digits(from_logits, dtype, xla, record_pro
     print(f"{BACKEND} {dtype} {from_logits=} {xla=} value {value:.2f} slope {slope:.2f} eps")
     assert value <= LIMITS[dtype]
     assert slope <= LIMITS[dtype]
+
+
+@pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
+def test_few_predictions_have_as_many_digits(from_logits):
+    """Some logarithms are computed in another way where there are few."""
+    assert max(errors(from_logits, "float32", count=200)) <= LIMITS["float32"]

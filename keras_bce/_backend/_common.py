@@ -5,12 +5,16 @@ from dataclasses import fields, replace
 from functools import lru_cache, partial
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from keras_bce._typing import Function, Tensor
 
 #: Numbers that stay constants: these exponents are faster than a general power.
 _COMMON = (0.0, 0.5, 1.0, 2.0, 3.0)
+
+#: The smallest normal float32.
+_TINY = float(np.finfo("float32").tiny)
 
 
 @lru_cache(256)
@@ -40,6 +44,17 @@ def _numbers(loss: Any) -> dict[str, Any]:
 
 #: Keras's conversion, which puts an array on the default device.
 from_host: Callable[[Any], Tensor] = ops.convert_to_tensor
+
+
+def log1p_by_log(x: Tensor, log: Callable[..., Tensor], at_least: Callable[..., Tensor]) -> Tensor:
+    """`log(1 + x)` for `x` in (-1, 0], exact for small `x`; faster than `log1p` if compiled on CPUs.
+
+    It is the logarithm of the rounded `1 + x`, corrected by its rounding error.
+    """
+    whole = 1.0 + x
+    # The maximum keeps a compiler from simplifying `(1 + x) - 1` to `x`.
+    positive = at_least(whole, _TINY)
+    return log(whole) + (x - (positive - 1.0))
 
 
 def as_is(function: Function) -> Function:

@@ -79,7 +79,14 @@ def multiply_no_nan(x: Tensor, weight: Tensor, overwrite: bool = False) -> Tenso
 
 
 def log1p(x: Tensor, overwrite: bool = False) -> Tensor:
-    return jax.lax.log1p(x)
+    if jax.default_backend() != "cpu" or _is_small(x):
+        return jax.lax.log1p(x)
+    return _common.log1p_by_log(x, log, at_least)
+
+
+def _is_small(x: Tensor) -> bool:
+    """Whether it depends on the number of operations if JAX hands them to another thread."""
+    return all(isinstance(size, int) for size in x.shape) and math.prod(x.shape) <= 2**10
 
 
 def minus_abs(x: Tensor) -> Tensor:

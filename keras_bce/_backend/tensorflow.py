@@ -56,13 +56,9 @@ def is_within(x: Tensor, limits: Limits) -> Tensor:
 
 
 def log1p(x: Tensor, overwrite: bool = False) -> Tensor:
-    if not in_xla():
+    if not in_xla() or _has_gpu():
         return tf.math.log1p(x)
-    # As exact, and faster under XLA: `log(1 + x)`, corrected by the rounding error of `1 + x`.
-    whole = 1.0 + x
-    # The maximum keeps XLA's simplifier from folding `(1 + x) - 1` to `x`.
-    positive = tf.maximum(whole, np.finfo("float32").tiny)
-    return tf.math.log(whole) + (x - (positive - 1.0))
+    return _common.log1p_by_log(x, log, at_least)
 
 
 def minus_abs(x: Tensor) -> Tensor:

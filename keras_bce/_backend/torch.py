@@ -65,6 +65,8 @@ def _avoids_where() -> bool:
 
 
 def log1p(x: Tensor, overwrite: bool = False) -> Tensor:
+    if torch.compiler.is_compiling() and x.device.type == "cpu":
+        return _common.log1p_by_log(x, log, at_least)
     return x.log1p_() if overwrite and not _recorded() else x.log1p()
 
 

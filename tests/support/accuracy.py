@@ -23,7 +23,7 @@ LIMITS = {"float32": 4.5, "float16": 0.51, "bfloat16": 0.51}
 EPS = {"float32": 2.0**-23, "float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
-def sweep(from_logits, dtype, count=1200):
+def sweep(from_logits, dtype, count):
     """Predictions as the dtype holds them, as a tensor and as float64."""
     generator = np.random.default_rng(1)
     if from_logits:
@@ -41,15 +41,16 @@ def sweep(from_logits, dtype, count=1200):
     return x, exact
 
 
-def errors(from_logits, dtype, compiler=None):
+def errors(from_logits, dtype, compiler=None, count=1200):
     """The worst error of values and of slopes, in epsilons of the dtype, over the `RANGES`.
 
     Args:
         from_logits: Whether the predictions are logits.
         dtype: That of the predictions.
         compiler: What compiles the loss; by default it is called as it is.
+        count: About how many predictions.
     """
-    x, exact = sweep(from_logits, dtype)
+    x, exact = sweep(from_logits, dtype, count)
     x = keras.ops.expand_dims(x, -1)
     # Below the smallest normal number no dtype has digits to keep.
     normal = 2.0**-14 if dtype == "float16" else 2.0**-126
