@@ -140,16 +140,26 @@ def value_and_gradient(mode, loss, inputs=1):
     return backward
 
 
+def gradient_alone(mode, loss):
+    """A function that gives the derivatives of a loss, and lets a compiler leave out the loss."""
+    both = value_and_gradient("eager", loss)
+    return modes()[mode](lambda *given: both(*given)[1])
+
+
 def loss_cases(shape, from_logits, mode, only=None):
     """What is run in this mode, by name: a function for each contender."""
     y, x = data(shape, from_logits)
     compiled = modes()[mode]
     found = losses(from_logits)
-    for what in ("loss + gradient", "loss", "focal loss"):
+    for what in ("loss + gradient", "gradient alone", "loss", "focal loss"):
         if only not in (None, what):
             continue
         if what == "loss + gradient":
             functions = {name: value_and_gradient(mode, loss) for name, loss in found.items()}
+        elif what == "gradient alone":
+            if mode == "eager" or BACKEND == "torch":
+                continue  # Nothing can leave out the loss.
+            functions = {name: gradient_alone(mode, loss) for name, loss in found.items()}
         elif what == "loss":
             functions = {name: compiled(loss) for name, loss in found.items()}
         else:
