@@ -47,7 +47,7 @@ from_host: Callable[[Any], Tensor] = ops.convert_to_tensor
 
 
 def log1p_by_log(x: Tensor, log: Callable[..., Tensor], at_least: Callable[..., Tensor]) -> Tensor:
-    """`log(1 + x)` for `x` in (-1, 0], exact for small `x`; faster than `log1p` if compiled on CPUs.
+    """`log(1 + x)` for `x` in (-1, 0], exact for small `x`, and faster if compiled on a CPU.
 
     It is the logarithm of the rounded `1 + x`, corrected by its rounding error.
     """
@@ -67,6 +67,29 @@ def result_of_tensor(
 ) -> Callable[[Tensor], Any]:
     """The function: there is nothing to compile."""
     return function
+
+
+def result_on_host(
+    function: Callable[[Tensor], Any],
+    on_host: Callable[[Any], Any],
+    array: Callable[[Tensor], Any],
+    tensor: Callable[[Any], Tensor],
+) -> Callable[[Tensor], Any]:
+    """The function by way of the host, where each operation takes less time than on a tensor.
+
+    Args:
+        function: The result of a tensor.
+        on_host: The same of an array, or `None` if only the function does it.
+        array: A tensor's values, or `None` where they are not known, or on another device.
+        tensor: An array as a tensor.
+    """
+
+    def call(state: Tensor) -> Any:
+        values = array(state)
+        result = None if values is None else on_host(values)
+        return function(state) if result is None else tensor(np.asarray(result))
+
+    return call
 
 
 def result_of_columns(function: Callable[[Tensor], Any]) -> Callable[[Tensor], list[Any]]:

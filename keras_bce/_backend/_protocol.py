@@ -160,8 +160,8 @@ class Backend(Protocol):
 
         Args:
             function: The result of a tensor.
-            on_host: The same of an array, or `None` if only the function does it. A backend may
-                take it for a first result, rather than compile the function for one.
+            on_host: The same of an array, or `None` if only the function does it; for a backend
+                on which that is faster, or is so until the function is compiled.
         """
 
     def compiled_result_of_columns(

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import tensorflow as tf
 
 from keras_bce._backend import _common
@@ -19,19 +20,26 @@ _xla_graphs: WeakKeyDictionary[Any, bool] = WeakKeyDictionary()
 def in_xla() -> bool:
     """Whether what is traced now will be compiled by XLA.
 
-    TensorFlow does not say so in public, but what it does differs: there the gradient of a slice
-    is an operation of XLA.
+    TensorFlow does not say so in public, but what it does differs: its losses of version 1 check
+    the shape of weights only where XLA will not compile them.
     """
     if tf.executing_eagerly():
         return False
     graph = tf.compat.v1.get_default_graph()
     if graph not in _xla_graphs:
-        x = tf.zeros([2])
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            part = tf.slice(x, [0], [1])
-        _xla_graphs[graph] = tape.gradient(part, x).op.type.startswith("Xla")
+        _xla_graphs[graph] = _takes_any_weights()
     return _xla_graphs[graph]
+
+
+def _takes_any_weights() -> bool:
+    loss, weights_of_another_rank = np.zeros(1, "float32"), np.zeros((1, 1), "float32")
+    try:
+        tf.compat.v1.losses.compute_weighted_loss(
+            loss, weights_of_another_rank, loss_collection=None, reduction="none"
+        )
+    except ValueError:
+        return False
+    return True
 
 
 def know_not_in_xla() -> None:

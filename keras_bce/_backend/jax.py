@@ -287,8 +287,8 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
                     tangent += averaged(slope * flattened(direction))
             if each_alone:
                 return value, tangent
-            # NaN wherever the value is NaN. A comparison, for XLA would compute arithmetic on a sum,
-            # and the slopes with it, in its library for sums, which is four times slower.
+            # NaN wherever the value is NaN. By a comparison: arithmetic on a sum, and the slopes
+            # with it, XLA would compute in its library for sums, which is four times slower.
             is_number = jax.lax.stop_gradient(value == value)
             return value, tangent * _nan_unless(is_number, jnp.ones_like(value))
 

@@ -15,11 +15,21 @@ from keras_bce._backend._tensorflow_graphs import in_update, in_xla, know_not_in
 from keras_bce._typing import Tensor
 
 compiled, compiled_update = _tensorflow_graphs.compiled, _tensorflow_graphs.compiled_update
-compiled_result = _common.result_of_tensor
 unconverted = tf.autograph.experimental.do_not_convert
 compiled_result_of_columns = _common.result_of_columns
 infers_shapes = _common.never_infers_shapes
 from_host = _common.from_host
+
+
+def compiled_result(
+    function: Callable[[Tensor], Any], on_host: Callable[[Any], Any]
+) -> Callable[[Tensor], Any]:
+    return _common.result_on_host(function, on_host, _array, tf.constant)
+
+
+def _array(x: Tensor) -> Any:
+    # A variable would copy itself first, for which TensorFlow loads an operation.
+    return tf.convert_to_tensor(x).numpy() if is_known(x) and "CPU" in x.device else None
 
 
 def is_known(x: Tensor) -> bool:
@@ -154,14 +164,23 @@ def exact_segment_sums(columns: list[Tensor], segments: Tensor, count: int) -> T
 
 
 def add_exactly(state: Tensor, added: list[Any]) -> Tensor:
-    # A Python float would first become a float32 one.
-    exact = [tf.constant(x, tf.float64) if isinstance(x, float) else x for x in added]
-    total = tf.concat([tf.reshape(tf.cast(x, tf.float64), [-1]) for x in exact], 0)
+    # TensorFlow takes 1 to 3 ms to load each kind of operation: as far as possible, these are such
+    # as the loss has too.
+    exact = [
+        # A Python float would first become a float32 one.
+        tf.constant(x, tf.float64) if isinstance(x, float) else tf.cast(x, tf.float64)
+        for x in added
+    ]
+    if all(x.shape.rank == 0 for x in exact):
+        total = tf.stack(exact)
+    else:
+        total = tf.concat([tf.reshape(x, [-1]) for x in exact], 0)
     total += tf.reduce_sum(tf.cast(state, tf.float64), 0)
     high = tf.cast(total, state.dtype)
     low = tf.cast(total - tf.cast(high, tf.float64), state.dtype)
     # The rest of an infinite sum is 0.
-    return tf.stack([high, tf.where(tf.math.is_finite(high), low, 0.0)])
+    is_finite = is_within(high, (high.dtype.min, high.dtype.max))
+    return tf.stack([high, where(is_finite, low, tf.zeros_like(low))])
 
 
 def sums(state: Tensor) -> Tensor:
@@ -265,7 +284,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
 
             def gradient(upstream: Tensor) -> Any:
                 # NaN wherever the value is NaN.
-                upstream = where(tf.math.is_nan(value), value, upstream)
+                upstream = where(value == value, upstream, value)
                 if axis is not None:
                     count = prediction.shape[axis]
                     if count is None:

@@ -1,5 +1,6 @@
 """torch: autograd in both modes, torch.func, torch.compile."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -12,7 +13,6 @@ from keras_bce._backend._torch_gradient import with_gradient as with_gradient
 from keras_bce._typing import Array, Tensor
 
 unconverted = _common.as_is
-compiled_result = _common.result_of_tensor
 compiled_result_of_columns = _common.result_of_columns
 compiled = _common.as_is
 differentiable = _torch_formulas.differentiable
@@ -28,6 +28,22 @@ ones_like = torch.ones_like
 def is_known(x: Tensor) -> bool:
     # On the device "meta", where Keras infers shapes, a tensor has no values.
     return not torch.compiler.is_compiling() and x.device.type != "meta"
+
+
+def _array(x: Tensor) -> Any:
+    """The values of a tensor on the CPU, or `None`."""
+    if not is_known(x) or x.device.type != "cpu":
+        return None
+    try:
+        return x.numpy(force=True)
+    except RuntimeError:  # Under `vmap` there are no values to look at.
+        return None
+
+
+def compiled_result(
+    function: Callable[[Tensor], Any], on_host: Callable[[Any], Any]
+) -> Callable[[Tensor], Any]:
+    return _common.result_on_host(function, on_host, _array, torch.from_numpy)
 
 
 def from_host(values: Array) -> Tensor:
