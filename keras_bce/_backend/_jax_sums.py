@@ -12,24 +12,28 @@ from keras_bce._backend._protocol import Axis
 from keras_bce._typing import Tensor
 
 
+# Of equal shapes; traced in a tenth of the time of `+` and `-`.
+_add, _subtract = jax.lax.add, jax.lax.sub
+
+
 def _two_sum(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """The rounded sum, and its rounding error, exactly (Knuth, TAOCP 4.2.2, theorem B).
 
     Not in float64, which JAX has only if it is enabled.
     """
-    total = a + b
-    b_seen = total - a
-    return total, (a - (total - b_seen)) + (b - b_seen)
+    total = _add(a, b)
+    b_seen = _subtract(total, a)
+    return total, _add(_subtract(a, _subtract(total, b_seen)), _subtract(b, b_seen))
 
 
 def _add_pairs(a: Any, b: Any) -> tuple[Tensor, Tensor]:
     total, error = _two_sum(a[0], b[0])
-    return total, a[1] + b[1] + error
+    return total, _add(_add(a[1], b[1]), error)
 
 
 #: Terms that are added one by one: in one loop together with what makes them, where a small
 #: batch is done on the spot. Each halving is a loop of its own, of many terms at a time.
-_FEW = 32
+_FEW = 128
 
 
 @partial(jax.jit, static_argnames="axis", inline=True)
@@ -50,8 +54,11 @@ def exact_sum(values: Any, axis: Axis = None) -> tuple[Tensor, Tensor]:
 
     high, low = rows(values), rows(rest)
     for _ in range(halvings):
-        half = len(high) // 2
-        high, low = _add_pairs((high[:half], low[:half]), (high[half:], low[half:]))
+        first, second = (
+            [jax.lax.slice_in_dim(x, start, start + len(x) // 2) for x in (high, low)]
+            for start in (0, len(high) // 2)
+        )
+        high, low = _add_pairs(first, second)
     zero = np.zeros((), high.dtype)
     high, low = jax.lax.reduce((high, low), (zero, zero), _add_pairs, (0,))
     return high, _if_finite(high, low)
