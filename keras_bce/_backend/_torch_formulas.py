@@ -20,7 +20,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
         at_loss = partial(formula, loss, link)
         if torch.compiler.is_compiling():
             return _Compiled.apply(at_loss, y, prediction, pos_weight, axis)
-        at = _At(at_loss, prediction.device.type == "cpu")
+        at = _At(at_loss, prediction.device.type)
         if not torch.is_grad_enabled():
             return _in_blocks(partial(_value, at, axis), axis, y, prediction, pos_weight)
         keeps_slope = prediction.requires_grad
@@ -37,25 +37,25 @@ class _At:
 
     Args:
         formula: The formula.
-        on_cpu: Whether values can be looked at without waiting for a device. If not, a selection
-            of the result is the least that a device can do.
+        device: The type of the device. A CPU looks at the values. Others would have to be waited
+            for; a selection of the result is the least that they can do. On "meta", where Keras
+            infers shapes, there are no values.
     """
 
-    def __init__(self, formula: Callable[..., Any], on_cpu: bool) -> None:
+    def __init__(self, formula: Callable[..., Any], device: str) -> None:
         self.formula = formula
-        self.on_cpu = on_cpu
-        self.all_possible = on_cpu
+        self.check = {"cpu": "first", "meta": "done"}.get(device, "last")
+        self.all_possible = self.check != "last"
 
     def value(self, y: Tensor, prediction: Tensor, pos_weight: Any) -> Any:
-        if not self.on_cpu:
-            return self.formula(y, prediction, pos_weight, check="last")
-        losses = self.formula(y, prediction, pos_weight)
-        self.all_possible = self.all_possible and losses.y is y and losses.link.unchanged
+        losses = self.formula(y, prediction, pos_weight, check=self.check)
+        if self.check == "first":
+            self.all_possible = self.all_possible and losses.y is y and losses.link.unchanged
         return losses
 
     def mean(self, losses: Any, y: Tensor, axis: int | None) -> Tensor:
         """The mean of losses over an axis; NaN where one of them is. Overwrites what it may."""
-        if not self.on_cpu:
+        if self.check == "last":
             value = _nan_unless_possible(losses)
         elif losses.y is not y:  # Some labels became NaN, which `multiply_no_nan` may have lost.
             value = losses.value.masked_fill(losses.y.isnan(), torch.nan)

@@ -80,7 +80,7 @@ def multiply_no_nan(x: Tensor, weight: Tensor, overwrite: bool = False) -> Tenso
 
 def log1p(x: Tensor, overwrite: bool = False) -> Tensor:
     if jax.default_backend() != "cpu" or _is_small(x):
-        return jax.lax.log1p(x)
+        return jax.lax.log1p(x)  # An accelerator may have an inexact logarithm.
     return _common.log1p_by_log(x, log, at_least)
 
 
@@ -289,8 +289,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
                 return value, tangent
             # NaN wherever the value is NaN. By a comparison: arithmetic on a sum, and the slopes
             # with it, XLA would compute in its library for sums, which is four times slower.
-            is_number = jax.lax.stop_gradient(value == value)
-            return value, tangent * _nan_unless(is_number, jnp.ones_like(value))
+            return value, tangent * _nan_unless(value == value, jnp.ones_like(value))
 
         value.defjvp(jvp, symbolic_zeros=True)
         # Tracers have to be arguments, not parts of a closure.

@@ -28,6 +28,7 @@ def compiled_result(
 
 
 def _array(x: Tensor) -> Any:
+    """The values of a tensor on the CPU, or `None`."""
     # A variable would copy itself first, for which TensorFlow loads an operation.
     return tf.convert_to_tensor(x).numpy() if is_known(x) and "CPU" in x.device else None
 
