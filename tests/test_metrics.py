@@ -110,3 +110,12 @@ def test_a_metric_may_be_updated_inside_of_what_is_differentiated(kind, samples)
 def test_metrics_of_symbolic_tensors_say_where_they_belong():
     with pytest.raises(ValueError, match=r"model\.compile\(metrics"):
         metrics.BinaryCrossentropy().update_state(keras.Input((1,)), keras.Input((1,)))
+
+
+@pytest.mark.parametrize("total", [3e38, np.inf])
+def test_a_result_beyond_the_largest_float_is_infinite_without_a_warning(total):
+    metric = metrics.BinaryCrossentropy()
+    metric.update_state([1.0], [0.5])
+    for variable in metric.variables:
+        variable.assign(np.array([[total, 1e-6], [0.0, 0.0]], "float32"))
+    assert numbers(metric.result()) == {"result": np.inf}

@@ -59,8 +59,9 @@ class MeanMetric(Uncertain, SumsMetric):
     def _result_on_host(self, state: Array) -> Array | None:
         if self._sums.size != self._size_of_mean or result_dtype(self.dtype) != state.dtype:
             return None
-        total, weight, *_ = state.sum(0)
-        return np.divide(total, weight) if weight else np.zeros_like(total)
+        with np.errstate(all="ignore"):  # As tensors do.
+            total, weight, *_ = state.sum(0)
+            return np.divide(total, weight) if weight else np.zeros_like(total)
 
     def _estimated(self, sums: Array) -> Any:
         return estimate(sums, 2, ratio)
