@@ -62,13 +62,6 @@ def as_is(function: Function) -> Function:
     return function
 
 
-def result_of_tensor(
-    function: Callable[[Tensor], Any], on_host: Callable[[Any], Any]
-) -> Callable[[Tensor], Any]:
-    """The function: there is nothing to compile."""
-    return function
-
-
 def result_on_host(
     function: Callable[[Tensor], Any],
     on_host: Callable[[Any], Any],

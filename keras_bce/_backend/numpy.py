@@ -1,6 +1,7 @@
 """NumPy: values only. Keras's NumPy backend has no gradients, and no `fit`."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import keras
@@ -12,7 +13,7 @@ from keras_bce._backend._protocol import Axis, Limits
 from keras_bce._typing import Array, Tensor
 
 unconverted = _common.as_is
-compiled_result = _common.result_of_tensor
+compiled_result = partial(_common.result_on_host, array=_common.as_is, tensor=_common.as_is)
 compiled_result_of_columns = _common.result_of_columns
 replica_count = _common.one_replica
 loop, columns, with_columns = (
