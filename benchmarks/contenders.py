@@ -141,7 +141,7 @@ def value_and_gradient(mode, loss, inputs=1):
 
 
 def gradient_alone(mode, loss):
-    """A function that gives the derivatives of a loss, and lets a compiler leave out the loss."""
+    """A function that gives the derivatives of a loss, but not the loss itself."""
     both = value_and_gradient("eager", loss)
     return modes()[mode](lambda *given: both(*given)[1])
 
@@ -158,7 +158,7 @@ def loss_cases(shape, from_logits, mode, only=None):
             functions = {name: value_and_gradient(mode, loss) for name, loss in found.items()}
         elif what == "gradient alone":
             if mode == "eager" or BACKEND == "torch":
-                continue  # Nothing can leave out the loss.
+                continue  # There the loss is always computed.
             functions = {name: gradient_alone(mode, loss) for name, loss in found.items()}
         elif what == "loss":
             functions = {name: compiled(loss) for name, loss in found.items()}

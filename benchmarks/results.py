@@ -19,7 +19,7 @@ def loaded(path):
 
 
 def all_loaded(prefix=""):
-    """The contents of the files in `results`, by backend; those on a GPU have the prefix `gpu_`."""
+    """The files in `results`, by backend. The prefix "gpu_" selects those measured on a GPU."""
     paths = {name: FOLDER / f"{prefix}{name}.json" for name in BACKENDS}
     return {name: loaded(path) for name, path in paths.items() if path.exists()}
 

@@ -40,7 +40,7 @@ def interleaved(contenders, pairs=11, least=0.02, most=10.0):
     for i in range(pairs):
         turn = i % len(names)
         for name in names[turn:] + names[:turn]:
-            contenders[name]()  # What ran before left its data in the caches, and threads asleep.
+            contenders[name]()  # Untimed: the contender before has emptied the caches.
             times[name].append(seconds(contenders[name], repeats[name]))
     first = times[names[0]]
     ratios = {

@@ -65,7 +65,7 @@ def test_a_result_is_the_same_inside_of_a_compiled_function(dtype, p, weight):
     metric = metrics.BinaryCrossentropy(dtype=dtype)
     metric.update_state(tensor([[1.0]]), tensor([[p]]), tensor([weight]))
     compiled = jax.jit(metric.stateless_result)([v.value for v in metric.variables])
-    for result in (metric.result(), metric.result()):  # On the host, and compiled.
+    for result in (metric.result(), metric.result()):  # By NumPy, then compiled.
         assert result.dtype == compiled.dtype == dtype
         assert float(result) == pytest.approx(float(compiled), abs=0, nan_ok=True)
 

@@ -21,5 +21,5 @@ def test_values_and_slopes_keep_their_digits(from_logits, dtype, xla, record_pro
 
 @pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "probabilities"])
 def test_few_predictions_have_as_many_digits(from_logits):
-    """Some logarithms are computed in another way where there are few."""
+    """JAX computes `log1p` in another way for up to 1024 numbers."""
     assert max(errors(from_logits, "float32", count=200)) <= LIMITS["float32"]

@@ -47,9 +47,10 @@ from_host: Callable[[Any], Tensor] = ops.convert_to_tensor
 
 
 def log1p_by_log(x: Tensor, log: Callable[..., Tensor], at_least: Callable[..., Tensor]) -> Tensor:
-    """`log(1 + x)` for `x` in (-1, 0], exact for small `x`, and faster if compiled on a CPU.
+    """`log(1 + x)` for `x` in (-1, 0], exact for small `x`.
 
-    It is the logarithm of the rounded `1 + x`, corrected by its rounding error.
+    It is the logarithm of the rounded `1 + x`, corrected by its rounding error. Compiled on a CPU,
+    it takes less time than `log1p`.
     """
     whole = 1.0 + x
     # The maximum keeps a compiler from simplifying `(1 + x) - 1` to `x`.
@@ -68,7 +69,7 @@ def result_on_host(
     array: Callable[[Tensor], Any],
     tensor: Callable[[Any], Tensor],
 ) -> Callable[[Tensor], Any]:
-    """The function by way of the host, where each operation takes less time than on a tensor.
+    """A metric's result, computed by NumPy if it can be: for a few numbers that takes less time.
 
     Args:
         function: The result of a tensor.

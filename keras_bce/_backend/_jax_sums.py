@@ -11,7 +11,7 @@ import numpy as np
 from keras_bce._backend._protocol import Axis
 from keras_bce._typing import Tensor
 
-# Of equal shapes; traced in a tenth of the time of `+` and `-`.
+# `+` and `-` for tensors of equal shape, which JAX traces ten times as fast.
 _add, _subtract = jax.lax.add, jax.lax.sub
 
 

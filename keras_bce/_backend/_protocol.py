@@ -20,7 +20,7 @@ class Backend(Protocol):
         """The natural logarithm."""
 
     def log1p(self, x: Tensor, /, overwrite: bool = False) -> Tensor:
-        """`log(1 + x)`, exact for small `x`; with `overwrite` perhaps in the memory of `x`."""
+        """`log(1 + x)`, exact for small `x`. With `overwrite`, it may change `x` in place."""
 
     def power(self, x: Tensor, y: Any, /) -> Tensor:
         """`x ** y`."""
@@ -63,15 +63,15 @@ class Backend(Protocol):
         """`log(1 + exp(-|x|))`."""
 
     def step_minus(self, x: Tensor, y: Tensor | None = None, /) -> Tensor:
-        """`1 - y` where `x > 0`, `-y` where `x < 0`; without `y`, 1 and 0."""
+        """`1 - y` where `x > 0`, `-y` where `x < 0`; `None` counts as `y = 0`."""
 
     def with_sign(self, size: Tensor, x: Tensor, plus: Tensor | None = None, /) -> Tensor:
-        """`plus + size` where `x > 0`, `plus - size` where `x < 0`; without `plus`, ±`size`."""
+        """`plus + size` where `x > 0`, `plus - size` where `x < 0`; `None` counts as `plus = 0`."""
 
     def multiply_no_nan(self, x: Tensor, weight: Tensor, /, overwrite: bool = False) -> Tensor:
         """`x * weight`, and 0 where the weight is 0; where `x` is NaN, it may be 0.
 
-        With `overwrite` perhaps in the memory of the weight.
+        With `overwrite`, it may change the weight in place.
         """
 
     def divide_no_nan(self, x: Tensor, size: Tensor, /) -> Tensor:
@@ -160,8 +160,8 @@ class Backend(Protocol):
 
         Args:
             function: The result of a tensor.
-            on_host: The same of an array, or `None` if only the function does it; for a backend
-                on which that is faster, or is so until the function is compiled.
+            on_host: The same of an array, or `None` if only the function does it. A backend may
+                call it in the function's place where that takes less time.
         """
 
     def compiled_result_of_columns(

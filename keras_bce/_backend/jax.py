@@ -48,7 +48,7 @@ def where(condition: Tensor, x: Any, y: Any) -> Tensor:
 
 @partial(jax.custom_jvp, nondiff_argnums=(1, 2))
 def between(x: Tensor, low: float, high: float) -> Tensor:
-    """With the derivative 1 at the bounds, where JAX's own functions have 1/2 or 0."""
+    """`x`, limited to [low, high]. Its derivative at the limits is 1; that of `jnp.clip` is not."""
     if high == math.inf:
         return jax.lax.max(x, np.array(low, x.dtype))
     if low == -math.inf:
@@ -80,12 +80,12 @@ def multiply_no_nan(x: Tensor, weight: Tensor, overwrite: bool = False) -> Tenso
 
 def log1p(x: Tensor, overwrite: bool = False) -> Tensor:
     if jax.default_backend() != "cpu" or _is_small(x):
-        return jax.lax.log1p(x)  # An accelerator may have an inexact logarithm.
+        return jax.lax.log1p(x)  # On GPUs, `log` may be less exact than `log1p`.
     return _common.log1p_by_log(x, log, at_least)
 
 
 def _is_small(x: Tensor) -> bool:
-    """Whether it depends on the number of operations if JAX hands them to another thread."""
+    """Whether there are so few numbers that each operation more may cost a change of thread."""
     return all(isinstance(size, int) for size in x.shape) and math.prod(x.shape) <= 2**10
 
 
@@ -209,7 +209,7 @@ def compiled_result(
     def call(state: Tensor) -> Any:
         nonlocal is_first
         if is_first and _is_on_one_cpu(state):
-            # What is compiled is faster from the second call on.
+            # Once: from the second call on, the compiled function is faster.
             is_first = False
             result = on_host(np.asarray(state))
             if result is not None:
@@ -282,13 +282,13 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
                 if not isinstance(direction, SymbolicZero):
                     slope = getattr(losses, name)
                     if each_alone:
-                        # XLA would compute the loss once more to see whether it is NaN.
+                        # Not by the value, as below: XLA would compute the loss once more.
                         slope = _nan_unless(losses.possible, slope)
                     tangent += averaged(slope * flattened(direction))
             if each_alone:
                 return value, tangent
-            # NaN wherever the value is NaN. By a comparison: arithmetic on a sum, and the slopes
-            # with it, XLA would compute in its library for sums, which is four times slower.
+            # NaN wherever the value is NaN. `==` rather than arithmetic on the value, which XLA
+            # would fuse with the sum and with the slopes: that takes four times as long.
             return value, tangent * _nan_unless(value == value, jnp.ones_like(value))
 
         value.defjvp(jvp, symbolic_zeros=True)

@@ -36,7 +36,7 @@ def _array(x: Tensor) -> Any:
         return None
     try:
         return x.numpy(force=True)
-    except RuntimeError:  # Under `vmap` there are no values to look at.
+    except RuntimeError:  # Under `vmap`, a tensor has no values.
         return None
 
 
