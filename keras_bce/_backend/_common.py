@@ -1,6 +1,7 @@
 """What backends share where a framework adds nothing of its own."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import fields, replace
 from functools import lru_cache, partial
 from typing import Any
@@ -61,6 +62,27 @@ def log1p_by_log(x: Tensor, log: Callable[..., Tensor], at_least: Callable[..., 
 def as_is(function: Function) -> Function:
     """Returns the function: there is nothing to compile."""
     return function
+
+
+_updates: ContextVar[bool] = ContextVar("updates", default=False)
+
+
+def in_update() -> bool:
+    """Whether what is computed now is a metric's update, of which nothing takes a gradient."""
+    return _updates.get()
+
+
+def as_update(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """The function, during which `in_update` is true."""
+
+    def update(*args: Any) -> Tensor:
+        token = _updates.set(True)
+        try:
+            return function(*args)
+        finally:
+            _updates.reset(token)
+
+    return update
 
 
 def result_on_host(

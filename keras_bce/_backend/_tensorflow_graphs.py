@@ -1,7 +1,6 @@
 """TensorFlow's graphs: computations that are cached as graphs, and what is traced now."""
 
 from collections.abc import Callable, Iterator
-from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -65,23 +64,8 @@ def compiled(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
     return call
 
 
-_updates: ContextVar[bool] = ContextVar("updates", default=False)
-
-
-def in_update() -> bool:
-    """Whether what is traced now is a metric's update, of which nothing takes a gradient."""
-    return _updates.get()
-
-
 def compiled_update(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    def without_gradient(*args: Any) -> Tensor:
-        token = _updates.set(True)
-        try:
-            return function(*args)
-        finally:
-            _updates.reset(token)
-
-    return compiled(without_gradient)
+    return compiled(_common.as_update(function))
 
 
 @dataclass(frozen=True)

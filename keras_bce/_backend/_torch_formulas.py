@@ -7,10 +7,14 @@ from typing import Any
 
 import torch
 
+from keras_bce._backend import _common
+from keras_bce._backend._torch_kept import KeptLosses
 from keras_bce._typing import Tensor
 
 #: Elements whose intermediate results stay in a CPU's cache, and in memory already mapped.
 _BLOCK = 2**19
+
+_kept = KeptLosses()
 
 
 def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
@@ -20,12 +24,21 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
         at_loss = partial(formula, loss, link)
         if torch.compiler.is_compiling():
             return _Compiled.apply(at_loss, y, prediction, pos_weight, axis)
+        what, tensors = (loss, link, axis), (prediction, y, pos_weight)
+        if _common.in_update():
+            kept = _kept.find(what, *tensors)
+            if kept is not None:
+                return kept
         at = _At(at_loss, prediction.device.type)
         if not torch.is_grad_enabled():
-            return _in_blocks(partial(_value, at, axis), axis, y, prediction, pos_weight)
-        keeps_slope = prediction.requires_grad
-        result = _Differentiable.apply(at, y, prediction, pos_weight, axis, keeps_slope)
-        return result[0] if keeps_slope else result
+            value = _in_blocks(partial(_value, at, axis), axis, y, prediction, pos_weight)
+        else:
+            keeps_slope = prediction.requires_grad
+            result = _Differentiable.apply(at, y, prediction, pos_weight, axis, keeps_slope)
+            value = result[0] if keeps_slope else result
+        if not _common.in_update():
+            _kept.keep(value, what, *tensors)
+        return value
 
     return losses
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_bce._backend import _common, _tensorflow_graphs
 from keras_bce._backend._protocol import Axis, Limits
-from keras_bce._backend._tensorflow_graphs import in_update, in_xla, know_not_in_xla
+from keras_bce._backend._tensorflow_graphs import in_xla, know_not_in_xla
 from keras_bce._typing import Tensor
 
 compiled, compiled_update = _tensorflow_graphs.compiled, _tensorflow_graphs.compiled_update
@@ -299,7 +299,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
             what = None
         else:
             what = (tf.compat.v1.get_default_graph(), loss, link, axis, id(y), id(pos_weight))
-        if in_update():
+        if _common.in_update():
             kept = getattr(prediction, _KEPT, None)
             if kept is not None and kept.what == what:
                 return kept.value

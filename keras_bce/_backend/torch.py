@@ -179,7 +179,9 @@ def find_logits(y_pred: Any, even_if_costly: bool = False) -> Any:
     if y_pred.requires_grad or forward_ad.unpack_dual(y_pred).tangent is not None:
         return None
     try:
-        return logits.detach() if torch.equal(logits.sigmoid(), y_pred) else None
+        if not torch.equal(logits.sigmoid(), y_pred):
+            return None
+        return logits.detach() if logits.requires_grad else logits
     except RuntimeError:  # Under `vmap` there are no values to look at.
         return None
 
@@ -204,7 +206,15 @@ def find_notes(y_pred: Any, even_if_costly: bool = False) -> tuple[Any, Any]:
     return getattr(y_pred, "_keras_mask", None), find_logits(y_pred)
 
 
-compiled_update = torch.no_grad()
+def compiled_update(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    eager = _common.as_update(function)
+
+    @torch.no_grad()
+    def update(*args: Any) -> Tensor:
+        # A compiler does not follow `as_update`.
+        return function(*args) if torch.compiler.is_compiling() else eager(*args)
+
+    return update
 
 
 def has_float64() -> bool:
