@@ -4,6 +4,7 @@ A link is a hashable description, which `at`, `checked` and `clipped` bind to pr
 `p` for the probability of the label 1 and `q = 1 - p`, a bound link has
 
 - `p` and `q`, `log_p` and `log_q`, and `logit`, which is `log_p - log_q`;
+- `error(y)`, the probability of the other label, `y * q + (1 - y) * p`;
 - their slopes, the derivatives by the prediction: `p_slope` (that of `q` is `-p_slope`),
   `log_p_slope` and `log_q_slope`.
 
@@ -105,6 +106,10 @@ class Logits:
     def q(self) -> Tensor:
         return (1.0 - self.step) - self._signed
 
+    def error(self, y: Tensor) -> Tensor:
+        contradicts = backend.with_sign(backend.step_minus(self.x, y), self.x)
+        return contradicts + (2.0 * contradicts - 1.0) * self.minus_r
+
     @property
     def p_slope(self) -> Tensor:
         return self.p * self.q
@@ -177,6 +182,9 @@ class Probabilities:
     @property
     def logit(self) -> Tensor:
         return self.log_p - self.log_q
+
+    def error(self, y: Tensor) -> Tensor:
+        return y * self.q - (y - 1.0) * self.p
 
     @property
     def p_slope(self) -> float:

@@ -113,12 +113,12 @@ class FocalCrossentropy(Pointwise):
 
     @property
     def value(self) -> Tensor:
-        return self._modulated.value * self._balance
+        return self._balanced(self._modulated.value)
 
     @property
     def slope(self) -> Tensor:
         t_slope = (1.0 - 2.0 * self.y) * self.link.p_slope
-        return self._balance * self._modulated.slope(t_slope, self._crossentropy.slope)
+        return self._balanced(self._modulated.slope(t_slope, self._crossentropy.slope))
 
     @property
     def label_slope(self) -> Tensor:
@@ -126,7 +126,7 @@ class FocalCrossentropy(Pointwise):
         slope = self._modulated.slope(link.q - link.p, self._crossentropy.label_slope)
         if self.alpha is None:
             return slope
-        return self._balance * slope + (2.0 * self.alpha - 1.0) * self._modulated.value
+        return self._balanced(slope) + (2.0 * self.alpha - 1.0) * self._modulated.value
 
     @computed_once
     def _crossentropy(self) -> Crossentropy:
@@ -134,17 +134,16 @@ class FocalCrossentropy(Pointwise):
 
     @computed_once
     def _modulated(self) -> _Modulated:
-        link = self.link
-        t = self.y * link.q + self.negative * link.p
+        t = self.link.error(self.y)
         # Where t is small the label is 0 or 1, and the loss is that label's weight times t.
         weight = self.positive + self.negative
-        return _Modulated(link, t, self.gamma, self._crossentropy.value, weight)
+        return _Modulated(self.link, t, self.gamma, self._crossentropy.value, weight)
 
-    @property
-    def _balance(self) -> float | Tensor:
+    def _balanced(self, x: Tensor) -> Tensor:
+        """`x` times the class balance."""
         if self.alpha is None:
-            return 1.0
-        return self.y * (2.0 * self.alpha - 1.0) + (1.0 - self.alpha)
+            return x
+        return x * (self.y * (2.0 * self.alpha - 1.0) + (1.0 - self.alpha))
 
 
 @dataclass(frozen=True)

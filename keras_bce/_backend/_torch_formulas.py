@@ -226,7 +226,8 @@ class _Differentiable(torch.autograd.Function):
         if wants_label_slope:
             gradients[1] = _in_blocks(label_slope, axis, *tensors)
         if wants_slope and not torch.is_grad_enabled() and ctx.unused and ctx.unused.pop():
-            gradients[2] = _times(kept_slope, upstream)
+            # Its data alone: what autograd has saved may not change as far as it knows.
+            gradients[2] = times(kept_slope.data, upstream)
         elif wants_slope:
             gradients[2] = _in_blocks(slope, axis, *tensors)
         return tuple(gradients)
@@ -244,13 +245,12 @@ class _Differentiable(torch.autograd.Function):
         return tangent if slope is None else (tangent, None)
 
 
-def _times(kept: Tensor, factor: Tensor) -> Tensor:
-    """`kept * factor`, in the place of what was kept."""
+def times(x: Tensor, y: Tensor) -> Tensor:
+    """`x * y`, in the place of `x`."""
     try:
-        # The data alone: what autograd has saved may not change as far as it knows.
-        return kept.data.mul_(factor)
-    except RuntimeError:  # Under `vmap` of the factor alone, for whose results there is no room.
-        return kept * factor
+        return x.mul_(y)
+    except RuntimeError:  # Under `vmap` of `y` alone, for whose results `x` has no room.
+        return x * y
 
 
 def _nan_where_nan(value: Tensor) -> Tensor:

@@ -108,7 +108,10 @@ def step_minus(x: Tensor, y: Tensor | None = None) -> Tensor:
 
 
 def with_sign(size: Tensor, x: Tensor, plus: Tensor | None = None) -> Tensor:
-    signed = x.sign().mul_(size) if _avoids_where() else torch.where(x >= 0, size, -size)
+    if _avoids_where():
+        signed = _torch_formulas.times(x.sign(), size)
+    else:
+        signed = torch.where(x >= 0, size, -size)
     if plus is None:
         return signed
     return _add(signed, plus) if _avoids_where() else signed + plus
