@@ -37,8 +37,8 @@ _FEW = 128
 
 @partial(jax.jit, static_argnames="axis", inline=True)
 def exact_sum(values: Any, axis: Axis = None) -> tuple[Tensor, Tensor]:
-    """By a tree of error-free additions, as a pair (high, low), without a derivative."""
-    values, rest = jax.lax.stop_gradient(_as_pair(values))
+    """By a tree of error-free additions, as a pair (high, low)."""
+    values, rest = _as_pair(values)
     given = range(values.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     axes = {i % values.ndim for i in given}
     kept = [i for i in range(values.ndim) if i not in axes]
@@ -59,8 +59,7 @@ def exact_sum(values: Any, axis: Axis = None) -> tuple[Tensor, Tensor]:
         )
         high, low = _add_pairs(first, second)
     zero = np.zeros((), high.dtype)
-    high, low = jax.lax.reduce((high, low), (zero, zero), _add_pairs, (0,))
-    return high, _if_finite(high, low)
+    return jax.lax.reduce((high, low), (zero, zero), _add_pairs, (0,))
 
 
 def exact_product(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -103,7 +102,7 @@ def exact_segment_sums(columns: list[Any], segments: Tensor, count: int) -> tupl
 
     The last row of a segment then holds its sum. A scatter would add in float32.
     """
-    pairs = [jax.lax.stop_gradient(_as_pair(column)) for column in columns]
+    pairs = [_as_pair(column) for column in columns]
     high, low = (jnp.column_stack(part) for part in zip(*pairs, strict=True))
     order = jnp.argsort(segments)
     segments, rows = segments[order], jnp.arange(len(segments))
@@ -126,27 +125,35 @@ def exact_segment_sums(columns: list[Any], segments: Tensor, count: int) -> tupl
         zeros = jnp.zeros((1, sums.shape[1]), sums.dtype)
         return jnp.where(empty, 0.0, jnp.concatenate([sums, zeros])[last]).T.reshape(-1)
 
-    high, low = of_each(high), of_each(low)
-    return high, _if_finite(high, low)
+    return of_each(high), of_each(low)
 
 
 def add_exactly(state: Tensor, added: list[Any]) -> Tensor:
     pairs = [_pair(number, state.dtype) for number in added]
-    high, low = (jnp.concatenate([jnp.ravel(x) for x in part]) for part in zip(*pairs, strict=True))
+    high, low = (_joined(part) for part in zip(*pairs, strict=True))
     total, error = _two_sum(state[0], high)
-    rest = _if_finite(total, state[1] + low + error)
+    is_finite, zero = jax.lax.is_finite(total), jnp.zeros_like(total)
+    # The rest of an infinite sum is 0.
+    rest = jax.lax.select(is_finite, state[1] + low + error, zero)
     high = total + rest
     # The rest is far smaller than the total: what of it did not fit is exact.
-    return jnp.stack([high, _if_finite(high, rest - (high - total))])
+    return jnp.stack([high, jax.lax.select(is_finite, rest - (high - total), zero)])
+
+
+def _joined(parts: Any) -> Tensor:
+    """The numbers in one vector."""
+    if any(x.shape for x in parts):
+        return jnp.concatenate([jnp.ravel(x) for x in parts])
+    # Selections, which XLA compiles into one loop with what follows.
+    places = np.arange(len(parts))
+    joined = jax.lax.broadcast(parts[0], places.shape)
+    for place, part in enumerate(parts[1:], 1):
+        joined = jax.lax.select(places == place, jax.lax.broadcast(part, places.shape), joined)
+    return joined
 
 
 def sums(state: Tensor) -> Tensor:
     return state.sum(0)
-
-
-def _if_finite(high: Tensor, low: Tensor) -> Tensor:
-    """The low part; 0 for an infinite sum."""
-    return jax.lax.select(jax.lax.is_finite(high), low, jnp.zeros_like(low))
 
 
 def _pair(number: Any, dtype: Any) -> tuple[Tensor, Tensor]:
