@@ -107,6 +107,20 @@ def test_second_and_third_derivatives_at_zero_and_far_out(xla):
         np.testing.assert_allclose(given.ravel(), expected + [0.0] * 4, rtol=1e-5, atol=1e-40)
 
 
+@pytest.mark.parametrize("xla", [None, False, True])
+def test_second_derivatives_at_certain_probabilities(xla):
+    """Of a label `y = p`, the loss is `-log(p)` or `-log(q)`: its second derivative is 1 there."""
+    if xla is not None:
+        needs_second_derivatives_when_compiled()
+    y, p = (tensor([[0.0], [1.0]]) for _ in range(2))
+
+    def slopes(x):
+        return keras.ops.sum(slope(lambda x: function("bce", False)(y, x), x))
+
+    (second,) = gradient(slopes if xla is None else compiled(slopes, xla), p)
+    np.testing.assert_array_equal(second, [[1.0], [1.0]])
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_gradients_under_a_compiler(kind):
     y, x = map(tensor, batch())
