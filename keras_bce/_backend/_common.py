@@ -50,13 +50,23 @@ from_host: Callable[[Any], Tensor] = ops.convert_to_tensor
 def log1p_by_log(x: Tensor, log: Callable[..., Tensor], at_least: Callable[..., Tensor]) -> Tensor:
     """`log(1 + x)` for `x` in (-1, 0], exact for small `x`.
 
-    It is the logarithm of the rounded `1 + x`, corrected by its rounding error. Compiled on a CPU,
-    it takes less time than `log1p`.
+    Compiled on a CPU, it takes less time than `log1p`.
+    """
+    logarithm, excess = log_and_excess(x, log, at_least)
+    return logarithm - excess
+
+
+def log_and_excess(
+    x: Tensor, log: Callable[..., Tensor], at_least: Callable[..., Tensor]
+) -> tuple[Tensor, Tensor]:
+    """The logarithm of the rounded `1 + x`, and by how much it exceeds `log(1 + x)`.
+
+    That is the rounding error of `1 + x`.
     """
     whole = 1.0 + x
     # The maximum keeps a compiler from simplifying `(1 + x) - 1` to `x`.
     positive = at_least(whole, _TINY)
-    return log(whole) + (x - (positive - 1.0))
+    return log(whole), (positive - 1.0) - x
 
 
 def as_is(function: Function) -> Function:

@@ -86,13 +86,14 @@ def multiply_no_nan(x: Tensor, weight: Tensor, overwrite: bool = False) -> Tenso
 
 
 def log1p(x: Tensor, overwrite: bool = False) -> Tensor:
-    return jax.lax.log1p(x) if _is_small(x) else _log1p_by_log(x)
+    if _log1p_is_slower() and not _is_small(x):
+        return _common.log1p_by_log(x, log, at_least)
+    return jax.lax.log1p(x)
 
 
-def _log1p_by_log(x: Tensor) -> Tensor:
-    if jax.default_backend() != "cpu":
-        return jax.lax.log1p(x)  # On GPUs, `log` may be less exact than `log1p`.
-    return _common.log1p_by_log(x, log, at_least)
+def _log1p_is_slower() -> bool:
+    """Than `log`; on GPUs, that may be less exact."""
+    return jax.default_backend() == "cpu"
 
 
 def _is_small(x: Tensor) -> bool:
@@ -109,9 +110,13 @@ def minus_sigmoid_minus_abs(x: Tensor) -> Tensor:
 
 
 def softplus_minus_abs(x: Tensor) -> Tensor:
-    # Value and slope share the sigmoid; the exponential they would not. `log1p` would take 50 ms
-    # more to compile in a training step.
-    return -_log1p_by_log(minus_sigmoid_minus_abs(x))
+    # Value and slope share the sigmoid; the exponential they would not.
+    minus_r = minus_sigmoid_minus_abs(x)
+    if not _log1p_is_slower():
+        return -jax.lax.log1p(minus_r)
+    # Of a few logits too: in a training step `log1p` would take 50 ms more to compile.
+    logarithm, excess = _common.log_and_excess(minus_r, log, at_least)
+    return excess - logarithm
 
 
 def step_minus(x: Tensor, y: Tensor | None = None) -> Tensor:
