@@ -4,9 +4,9 @@ A link is a hashable description, which `at`, `checked` and `clipped` bind to pr
 `p` for the probability of the label 1 and `q = 1 - p`, a bound link has
 
 - `p` and `q`, `log_p` and `log_q`, and `logit`, which is `log_p - log_q`;
-- `error(y)`, the probability of the other label, `y * q + (1 - y) * p`;
 - their slopes, the derivatives by the prediction: `p_slope` (that of `q` is `-p_slope`),
-  `log_p_slope` and `log_q_slope`.
+  `log_p_slope` and `log_q_slope`;
+- `error(y)`, the probability of the other label than `y`: `y * q + (1 - y) * p`.
 
 They share intermediate results, are differentiable themselves, and are written without
 cancellation, so that small probabilities keep their digits.
@@ -107,6 +107,8 @@ class Logits:
         return (1.0 - self.step) - self._signed
 
     def error(self, y: Tensor) -> Tensor:
+        # The factor of the label that contradicts the sign of x: a label's error is 1 - r where it
+        # does, else r.
         contradicts = backend.with_sign(backend.step_minus(self.x, y), self.x)
         return contradicts + (2.0 * contradicts - 1.0) * self.minus_r
 
@@ -184,6 +186,7 @@ class Probabilities:
         return self.log_p - self.log_q
 
     def error(self, y: Tensor) -> Tensor:
+        # With this sign, cross-entropy shares the factor of `p`.
         return y * self.q - (y - 1.0) * self.p
 
     @property

@@ -3,7 +3,6 @@
 import gc
 import io
 import weakref
-from functools import partial
 
 import keras
 import numpy as np
@@ -16,6 +15,8 @@ if keras.config.backend() != "torch":
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
+
+from keras_bce._backend import _torch_formulas
 
 Y = np.array([[0.0, 1.0], [1.0, 0.25]], "float32")
 X = np.array([[-2.0, 0.5], [3.0, 4.0]], "float32")
@@ -72,8 +73,6 @@ def test_a_metric_does_not_compute_anew_what_the_loss_has_computed(from_logits, 
 
 @pytest.mark.parametrize("from_logits", [True, False], ids=["logits", "sigmoid"])
 def test_in_fit_and_evaluate_the_formula_is_evaluated_once_a_step(from_logits, monkeypatch):
-    from keras_bce._backend import _torch_formulas
-
     calls = []
     monkeypatch.setattr(
         _torch_formulas._At,
@@ -166,11 +165,18 @@ def test_nothing_outlives_the_predictions():
     y, x = tensors(requires_grad=True)
     loss, _ = pair(from_logits=True)
     loss(y, x)
-    labels, predictions = weakref.ref(y), weakref.ref(x)
-    del y, x
+    entries = _torch_formulas._kept._by_id
+    assert id(x) in entries
+    place, labels, predictions = id(x), weakref.ref(y), weakref.ref(x)
+    del y
     gc.collect()
     assert labels() is None
+    assert place not in entries
+    loss(torch.tensor(Y), x)
+    del x
+    gc.collect()
     assert predictions() is None
+    assert place not in entries
 
 
 def test_labels_that_were_computed_of_the_predictions_do_not_keep_them_alive():
@@ -206,9 +212,30 @@ def test_where_changes_are_not_counted_nothing_is_kept(inside):
     assert float(metric.result()) == pytest.approx(alone(y, x, from_logits=True), rel=1e-6)
 
 
-def test_a_loss_under_vmap_and_grad_keeps_nothing_that_is_wrong_outside():
+ONE = torch.ones(1)
+TRANSFORMED = {
+    "grad": lambda f: torch.func.grad(f)(ONE),
+    "grad of grad": lambda f: torch.func.grad(lambda w: torch.func.grad(f)(w).sum())(ONE),
+    "vmap": lambda f: torch.func.vmap(f)(torch.ones(3, 1)),
+}
+
+
+@pytest.mark.parametrize("transform", TRANSFORMED.values(), ids=TRANSFORMED)
+def test_what_a_loss_keeps_under_a_transformation_is_right_outside(transform):
     y, x = tensors()
     loss, metric = pair(from_logits=True)
-    torch.func.vmap(partial(loss, y))(torch.stack([x, 2.0 * x]))
-    torch.func.grad(lambda x: loss(y, x))(x)
+    transform(lambda w: loss(y, x) + (w * w).sum())
+    for _ in range(2):
+        result, logarithms = updated(metric, y, x)
+        assert logarithms == 0
+        assert result == pytest.approx(alone(y, x, from_logits=True), rel=1e-6)
+
+
+def test_of_parameters_nothing_is_kept():
+    """A fused optimizer changes them without counting it."""
+    y, x = torch.tensor([[0.0], [1.0]]), torch.nn.Parameter(torch.zeros(2, 1))
+    loss, metric = pair(from_logits=True)
+    optimizer = torch.optim.SGD([x], lr=1.0, fused=True)
+    loss(y, x).backward()
+    optimizer.step()
     assert updated(metric, y, x)[0] == pytest.approx(alone(y, x, from_logits=True), rel=1e-6)

@@ -138,6 +138,16 @@ def test_an_infinite_loss_makes_the_mean_infinite_and_stays():
     assert numbers(metric.result()) == {"result": np.inf}
 
 
+def test_a_sum_past_the_largest_float_is_infinite():
+    """A third of the last digit of the largest float, added twice, rounds up to infinity."""
+    metric = metrics.BinaryCrossentropy(from_logits=True)
+    largest = np.finfo("float32").max
+    digit = largest - np.nextafter(largest, np.float32(0.0))
+    for x in (largest, 0.3 * digit, 0.3 * digit):
+        metric.update_state(tensor([[0.0]]), tensor([[x]]))
+    assert numbers(metric.result()) == {"result": np.inf}
+
+
 EACH = [
     metrics.BinaryCrossentropy,
     metrics.NormalizedEntropy,

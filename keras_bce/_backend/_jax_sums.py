@@ -37,7 +37,10 @@ _FEW = 128
 
 @partial(jax.jit, static_argnames="axis", inline=True)
 def exact_sum(values: Any, axis: Axis = None) -> tuple[Tensor, Tensor]:
-    """By a tree of error-free additions, as a pair (high, low)."""
+    """By a tree of error-free additions, as a pair (high, low), for `add_exactly`.
+
+    Where the high part is not finite, the low one means nothing.
+    """
     values, rest = _as_pair(values)
     given = range(values.ndim) if axis is None else (axis,) if isinstance(axis, int) else axis
     axes = {i % values.ndim for i in given}
@@ -132,12 +135,15 @@ def add_exactly(state: Tensor, added: list[Any]) -> Tensor:
     pairs = [_pair(number, state.dtype) for number in added]
     high, low = (_joined(part) for part in zip(*pairs, strict=True))
     total, error = _two_sum(state[0], high)
-    is_finite, zero = jax.lax.is_finite(total), jnp.zeros_like(total)
-    # The rest of an infinite sum is 0.
-    rest = jax.lax.select(is_finite, state[1] + low + error, zero)
+    rest = _if_finite(total, state[1] + low + error)
     high = total + rest
     # The rest is far smaller than the total: what of it did not fit is exact.
-    return jnp.stack([high, jax.lax.select(is_finite, rest - (high - total), zero)])
+    return jnp.stack([high, _if_finite(high, rest - (high - total))])
+
+
+def _if_finite(high: Tensor, low: Tensor) -> Tensor:
+    """The low part; 0 for an infinite sum."""
+    return jax.lax.select(jax.lax.is_finite(high), low, jnp.zeros_like(low))
 
 
 def _joined(parts: Any) -> Tensor:

@@ -245,12 +245,23 @@ class _Differentiable(torch.autograd.Function):
         return tangent if slope is None else (tangent, None)
 
 
+# In the place of `x`, but under `vmap` of `y` alone, for whose results `x` has no room.
+
+
 def times(x: Tensor, y: Tensor) -> Tensor:
-    """`x * y`, in the place of `x`."""
+    """`x * y`."""
     try:
         return x.mul_(y)
-    except RuntimeError:  # Under `vmap` of `y` alone, for whose results `x` has no room.
+    except RuntimeError:
         return x * y
+
+
+def add(x: Tensor, y: Tensor, factor: int = 1) -> Tensor:
+    """`x + factor * y`."""
+    try:
+        return x.add_(y, alpha=factor)
+    except RuntimeError:
+        return x.add(y, alpha=factor)
 
 
 def _nan_where_nan(value: Tensor) -> Tensor:

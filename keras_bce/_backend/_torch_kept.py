@@ -9,8 +9,13 @@ from keras_bce._typing import Tensor
 class KeptLosses:
     """The last loss of each tensor of predictions, as long as it and its labels are alive.
 
-    Tensors are referred to weakly, since labels may have been computed of the predictions. Nothing
-    is written on them, since that would be saved along with them.
+    Tensors are referred to weakly: autograd's record of labels that were computed from the
+    predictions would keep these alive. Nothing is written on tensors, since that would be saved
+    along with them.
+
+    A tensor that changed in place, as far as torch counts changes, is no longer the same. Fused
+    optimizers change parameters uncounted, so that nothing is kept of a leaf that requires a
+    gradient. Changes through `.data` or NumPy are not counted either, and are not seen here.
     """
 
     def __init__(self) -> None:
@@ -43,7 +48,7 @@ class KeptLosses:
 
 
 def _versions(tensors: list[Tensor]) -> list[int] | None:
-    """How often each was changed in place; `None` if one is of `inference_mode`: not counted."""
-    if any(x.is_inference() for x in tensors):
+    """How often each was changed in place; `None` if one may change without being counted."""
+    if any(x.is_inference() or (x.is_leaf and x.requires_grad) for x in tensors):
         return None
     return [x._version for x in tensors]

@@ -86,13 +86,13 @@ def multiply_no_nan(x: Tensor, weight: Tensor, overwrite: bool = False) -> Tenso
 
 
 def log1p(x: Tensor, overwrite: bool = False) -> Tensor:
-    if _log1p_is_slower() and not _is_small(x):
+    if _avoids_log1p() and not _is_small(x):
         return _common.log1p_by_log(x, log, at_least)
     return jax.lax.log1p(x)
 
 
-def _log1p_is_slower() -> bool:
-    """Than `log`; on GPUs, that may be less exact."""
+def _avoids_log1p() -> bool:
+    """On CPUs `log1p` takes longer than `log`. Elsewhere `log` may be less exact."""
     return jax.default_backend() == "cpu"
 
 
@@ -112,9 +112,10 @@ def minus_sigmoid_minus_abs(x: Tensor) -> Tensor:
 def softplus_minus_abs(x: Tensor) -> Tensor:
     # Value and slope share the sigmoid; the exponential they would not.
     minus_r = minus_sigmoid_minus_abs(x)
-    if not _log1p_is_slower():
+    if not _avoids_log1p():
         return -jax.lax.log1p(minus_r)
-    # Of a few logits too: in a training step `log1p` would take 50 ms more to compile.
+    # Of few logits too: in a training step `log1p` would take 50 ms more to compile. One negation
+    # more, and an update of 32 logits would have more than 1000 operations: see `_is_small`.
     logarithm, excess = _common.log_and_excess(minus_r, log, at_least)
     return excess - logarithm
 
@@ -287,6 +288,11 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
             # where exponentials and logarithms are then not vectorised.
             return losses, averaged(_nan_unless(losses.possible, losses.value))
 
+        # Tracers have to be arguments, not parts of a closure.
+        constants = jax.lax.stop_gradient((_common.tensors_of(loss, jax.Array), pos_weight))
+        if _common.in_update():  # Of which nothing takes a derivative.
+            return at(y, prediction, constants)[1]
+
         @jax.custom_jvp
         def value(y: Tensor, prediction: Tensor, constants: Any) -> Tensor:
             return at(y, prediction, constants)[1]
@@ -309,11 +315,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
             return value, tangent * _nan_unless(value == value, jnp.ones_like(value))
 
         value.defjvp(jvp, symbolic_zeros=True)
-        # Tracers have to be arguments, not parts of a closure.
-        constants = (_common.tensors_of(loss, jax.Array), pos_weight)
-        if _common.in_update():
-            return at(y, prediction, constants)[1]
-        return value(y, prediction, jax.lax.stop_gradient(constants))
+        return value(y, prediction, constants)
 
     return losses
 

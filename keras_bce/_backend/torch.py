@@ -9,6 +9,7 @@ from torch.autograd import forward_ad
 
 from keras_bce._backend import _common, _torch_formulas
 from keras_bce._backend._protocol import Axis, Limits
+from keras_bce._backend._torch_formulas import add, times
 from keras_bce._backend._torch_gradient import with_gradient as with_gradient
 from keras_bce._typing import Array, Tensor
 
@@ -104,25 +105,14 @@ def step_minus(x: Tensor, y: Tensor | None = None) -> Tensor:
     step = x.sign().mul_(0.5).add_(0.5) if _avoids_where() else (x >= 0).to(x.dtype)
     if y is None:
         return step
-    return _add(step, y, -1) if _avoids_where() else step - y
+    return add(step, y, -1) if _avoids_where() else step - y
 
 
 def with_sign(size: Tensor, x: Tensor, plus: Tensor | None = None) -> Tensor:
-    if _avoids_where():
-        signed = _torch_formulas.times(x.sign(), size)
-    else:
-        signed = torch.where(x >= 0, size, -size)
+    signed = times(x.sign(), size) if _avoids_where() else torch.where(x >= 0, size, -size)
     if plus is None:
         return signed
-    return _add(signed, plus) if _avoids_where() else signed + plus
-
-
-def _add(x: Tensor, y: Tensor, factor: int = 1) -> Tensor:
-    """`x + factor * y`, in the place of `x`."""
-    try:
-        return x.add_(y, alpha=factor)
-    except RuntimeError:  # Under `vmap` of `y` alone, for whose results `x` has no room.
-        return x.add(y, alpha=factor)
+    return add(signed, plus) if _avoids_where() else signed + plus
 
 
 def multiply_no_nan(x: Tensor, weight: Tensor, overwrite: bool = False) -> Tensor:
