@@ -1,6 +1,5 @@
 """One backend a run, `KERAS_BACKEND=tensorflow|jax|torch|numpy`; everything seeded."""
 
-import math
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -24,12 +23,6 @@ if keras.config.backend() == "tensorflow":
 @pytest.fixture(autouse=True)
 def _seeded():
     keras.utils.set_random_seed(0)
-
-
-@pytest.fixture(autouse=True)
-def _no_late_progress_bar(monkeypatch):
-    """What a test prints does not depend on how slow the machine is."""
-    monkeypatch.setattr("keras_bce._data.PROGRESS_DELAY", math.inf)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,11 +5,14 @@ skipped, unless `SNIPPETS_MUST_RUN` is set.
 """
 
 import importlib.util
+import math
 import os
 
 import keras
 import pytest
 from support import snippets
+
+from keras_bce import _data
 
 PAGES = snippets.pages()
 RELEASE = tuple(map(int, keras.__version__.split(".")[:2]))
@@ -20,6 +23,8 @@ RELEASE = tuple(map(int, keras.__version__.split(".")[:2]))
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs_and_prints_what_it_says(page, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    # What a page prints does not depend on how slow the machine is.
+    monkeypatch.setattr(_data, "PROGRESS_DELAY", math.inf)
     code = snippets.blocks(page, "python")
     missing = [name for name in snippets.imported(code) if importlib.util.find_spec(name) is None]
     if missing and "SNIPPETS_MUST_RUN" not in os.environ:
