@@ -113,6 +113,7 @@ def test_a_metric_of_tensors_changed_in_place_computes_anew(change):
     ("of_loss", "of_metric"),
     [
         ({}, {"pos_weight": 2.0}),
+        ({"pos_weight": 2.0}, {}),
         ({"pos_weight": 2.0}, {"pos_weight": 3.0}),
         ({}, {"label_smoothing": 0.2}),
         ({}, {"ignore_class": 0}),

@@ -24,9 +24,10 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
         at_loss = partial(formula, loss, link)
         if torch.compiler.is_compiling():
             return _Compiled.apply(at_loss, y, prediction, pos_weight, axis)
-        what, tensors = (loss, link, axis), (prediction, y, pos_weight)
+        what = (loss, link, axis)
+        tensors = (prediction, y) if pos_weight is None else (prediction, y, pos_weight)
         if _common.in_update():
-            kept = _kept.find(what, *tensors)
+            kept = _kept.find(what, tensors)
             if kept is not None:
                 return kept
         at = _At(at_loss, prediction.device.type)
@@ -37,7 +38,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
             result = _Differentiable.apply(at, y, prediction, pos_weight, axis, keeps_slope)
             value = result[0] if keeps_slope else result
         if not _common.in_update():
-            _kept.keep(value, what, *tensors)
+            _kept.keep(value, what, tensors)
         return value
 
     return losses

@@ -1,5 +1,6 @@
 """torch: a loss that was computed, for a metric of the same tensors in the same step."""
 
+from operator import is_
 from typing import Any
 from weakref import ref
 
@@ -21,34 +22,34 @@ class KeptLosses:
     def __init__(self) -> None:
         self._by_id: dict[int, Any] = {}
 
-    def keep(self, value: Tensor, what: Any, prediction: Tensor, *others: Tensor | None) -> None:
-        """Keeps a loss of tensors; `what` says which loss it is."""
-        key = id(prediction)
+    def keep(self, value: Tensor, what: Any, tensors: tuple[Tensor, ...]) -> None:
+        """Keeps a loss of predictions and other tensors; `what` says which loss it is."""
+        versions = _versions(tensors)
+        if versions is None:
+            return
+        key = id(tensors[0])
 
         def forget(_: Any) -> None:
             self._by_id.pop(key, None)
 
-        tensors = [x for x in (prediction, *others) if x is not None]
-        versions = _versions(tensors)
-        if versions is not None:
-            references = [ref(x, forget) for x in tensors]
-            self._by_id[key] = (what, references, versions, value.detach())
+        references = [ref(x, forget) for x in tensors]
+        self._by_id[key] = (what, references, versions, value.detach())
 
-    def find(self, what: Any, prediction: Tensor, *others: Tensor | None) -> Tensor | None:
+    def find(self, what: Any, tensors: tuple[Tensor, ...]) -> Tensor | None:
         """The same loss of the same tensors, if they did not change since."""
-        kept = self._by_id.get(id(prediction))
+        kept = self._by_id.get(id(tensors[0]))
         if kept is None or kept[0] != what:
             return None
         _, references, versions, value = kept
-        tensors = [x for x in (prediction, *others) if x is not None]
-        same = len(tensors) == len(references) and all(
-            reference() is x for reference, x in zip(references, tensors, strict=True)
-        )
-        return value if same and _versions(tensors) == versions else None
+        same = all(map(is_, [reference() for reference in references], tensors))
+        return value if same and versions == _versions(tensors) else None
 
 
-def _versions(tensors: list[Tensor]) -> list[int] | None:
+def _versions(tensors: tuple[Tensor, ...]) -> list[int] | None:
     """How often each was changed in place; `None` if one may change without being counted."""
-    if any(x.is_inference() or (x.is_leaf and x.requires_grad) for x in tensors):
-        return None
-    return [x._version for x in tensors]
+    versions = []
+    for x in tensors:
+        if x.is_inference() or (x.is_leaf and x.requires_grad):
+            return None
+        versions.append(x._version)
+    return versions
