@@ -158,7 +158,7 @@ def loss_cases(shape, from_logits, mode, only=None):
             functions = {name: value_and_gradient(mode, loss) for name, loss in found.items()}
         elif what == "gradient alone":
             if mode == "eager" or BACKEND == "torch":
-                continue  # There the loss is always computed.
+                continue  # These compute the loss in any case.
             functions = {name: gradient_alone(mode, loss) for name, loss in found.items()}
         elif what == "loss":
             functions = {name: compiled(loss) for name, loss in found.items()}

@@ -6,7 +6,7 @@ A link is a hashable description, which `at`, `checked` and `clipped` bind to pr
 - `p` and `q`, `log_p` and `log_q`, and `logit`, which is `log_p - log_q`;
 - their slopes, the derivatives by the prediction: `p_slope` (that of `q` is `-p_slope`),
   `log_p_slope` and `log_q_slope`;
-- `error(y)`, the probability of the other label than `y`: `y * q + (1 - y) * p`.
+- `error(y)`, the probability that the label is not `y`: `y * q + (1 - y) * p`.
 
 They share intermediate results, are differentiable themselves, and are written without
 cancellation, so that small probabilities keep their digits.
@@ -107,8 +107,7 @@ class Logits:
         return (1.0 - self.step) - self._signed
 
     def error(self, y: Tensor) -> Tensor:
-        # The factor of the label that contradicts the sign of x: a label's error is 1 - r where it
-        # does, else r.
+        # 1 where the label contradicts the sign of x, which makes its error 1 - r; else 0, and r.
         contradicts = backend.with_sign(backend.step_minus(self.x, y), self.x)
         return contradicts + (2.0 * contradicts - 1.0) * self.minus_r
 
@@ -186,7 +185,7 @@ class Probabilities:
         return self.log_p - self.log_q
 
     def error(self, y: Tensor) -> Tensor:
-        # With this sign, cross-entropy shares the factor of `p`.
+        # `y - 1` rather than `1 - y`: cross-entropy needs it too, and a compiler computes it once.
         return y * self.q - (y - 1.0) * self.p
 
     @property

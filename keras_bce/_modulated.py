@@ -140,7 +140,7 @@ class FocalCrossentropy(Pointwise):
         return _Modulated(self.link, t, self.gamma, self._crossentropy.value, weight)
 
     def _balanced(self, x: Tensor) -> Tensor:
-        """`x` times the class balance."""
+        """`x` times the factor of the class, if `alpha` is given."""
         if self.alpha is None:
             return x
         return x * (self.y * (2.0 * self.alpha - 1.0) + (1.0 - self.alpha))

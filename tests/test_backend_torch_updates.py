@@ -1,4 +1,4 @@
-"""A metric that follows a loss of the same tensors: on torch, it takes what the loss computed."""
+"""On torch, a metric takes the loss that was computed of the same tensors."""
 
 import gc
 import io
@@ -35,7 +35,7 @@ class Counted(TorchDispatchMode):
 
 def tensors(predictions=X, requires_grad=False):
     y, predictions = torch.tensor(Y), torch.tensor(predictions, requires_grad=requires_grad)
-    # As a model gives them: not a leaf.
+    # Computed, as the outputs of a model are: not a leaf.
     return y, predictions * 1.0 if requires_grad else predictions
 
 
@@ -52,7 +52,7 @@ def updated(metric, *batch):
 
 
 def alone(y, predictions, **arguments):
-    """What a metric says of copies of tensors, which no loss has seen."""
+    """A metric's result of copies of tensors, of which no loss was computed."""
     _, metric = pair(**arguments)
     return updated(metric, y.clone(), predictions.detach().clone())[0]
 
@@ -233,7 +233,7 @@ def test_what_a_loss_keeps_under_a_transformation_is_right_outside(transform):
 
 
 def test_of_parameters_nothing_is_kept():
-    """A fused optimizer changes them without counting it."""
+    """A fused optimizer changes a parameter, but not the version that torch counts."""
     y, x = torch.tensor([[0.0], [1.0]]), torch.nn.Parameter(torch.zeros(2, 1))
     loss, metric = pair(from_logits=True)
     optimizer = torch.optim.SGD([x], lr=1.0, fused=True)

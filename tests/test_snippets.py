@@ -23,7 +23,7 @@ RELEASE = tuple(map(int, keras.__version__.split(".")[:2]))
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs_and_prints_what_it_says(page, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    # What a page prints does not depend on how slow the machine is.
+    # On a slow machine, the progress bar of `check_inputs` would be printed as well.
     monkeypatch.setattr(_data, "PROGRESS_DELAY", math.inf)
     code = snippets.blocks(page, "python")
     missing = [name for name in snippets.imported(code) if importlib.util.find_spec(name) is None]

@@ -139,7 +139,7 @@ def test_an_infinite_loss_makes_the_mean_infinite_and_stays():
 
 
 def test_a_sum_past_the_largest_float_is_infinite():
-    """A third of the last digit of the largest float, added twice, rounds up to infinity."""
+    """Of two numbers, each is too small to change the largest float; their sum is not."""
     metric = metrics.BinaryCrossentropy(from_logits=True)
     largest = np.finfo("float32").max
     digit = largest - np.nextafter(largest, np.float32(0.0))

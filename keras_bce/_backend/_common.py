@@ -78,12 +78,12 @@ _updates: ContextVar[bool] = ContextVar("updates", default=False)
 
 
 def in_update() -> bool:
-    """Whether what is computed now is a metric's update, of which nothing takes a gradient."""
+    """Whether a metric's update is computed now. Nothing takes the gradient of an update."""
     return _updates.get()
 
 
 def as_update(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
-    """The function, during which `in_update` is true."""
+    """Wraps a function: while it runs, `in_update` is true."""
 
     def update(*args: Any) -> Tensor:
         token = _updates.set(True)

@@ -150,7 +150,7 @@ def _joined(parts: Any) -> Tensor:
     """The numbers in one vector."""
     if any(x.shape for x in parts):
         return jnp.concatenate([jnp.ravel(x) for x in parts])
-    # Selections, which XLA compiles into one loop with what follows.
+    # By selections: XLA compiles them and what follows into one loop, concatenations into three.
     places = np.arange(len(parts))
     joined = jax.lax.broadcast(parts[0], places.shape)
     for place, part in enumerate(parts[1:], 1):

@@ -31,7 +31,7 @@ def in_xla() -> bool:
 
 
 def _takes_any_weights() -> bool:
-    """Whether a loss of version 1 takes weights whose rank is not that of the loss."""
+    """Whether `tf.compat.v1.losses` accepts weights whose rank is not that of the losses."""
     loss, weights_of_another_rank = np.zeros(1, "float32"), np.zeros((1, 1), "float32")
     try:
         tf.compat.v1.losses.compute_weighted_loss(

@@ -227,7 +227,7 @@ class _Differentiable(torch.autograd.Function):
         if wants_label_slope:
             gradients[1] = _in_blocks(label_slope, axis, *tensors)
         if wants_slope and not torch.is_grad_enabled() and ctx.unused and ctx.unused.pop():
-            # Its data alone: what autograd has saved may not change as far as it knows.
+            # `.data`: autograd raises an error for a saved tensor that it sees changing.
             gradients[2] = times(kept_slope.data, upstream)
         elif wants_slope:
             gradients[2] = _in_blocks(slope, axis, *tensors)
@@ -246,22 +246,19 @@ class _Differentiable(torch.autograd.Function):
         return tangent if slope is None else (tangent, None)
 
 
-# In the place of `x`, but under `vmap` of `y` alone, for whose results `x` has no room.
-
-
 def times(x: Tensor, y: Tensor) -> Tensor:
-    """`x * y`."""
+    """`x * y`, computed in place of `x` if possible."""
     try:
         return x.mul_(y)
-    except RuntimeError:
+    except RuntimeError:  # Under a `vmap` of `y` alone, the result is larger than `x`.
         return x * y
 
 
 def add(x: Tensor, y: Tensor, factor: int = 1) -> Tensor:
-    """`x + factor * y`."""
+    """`x + factor * y`, computed in place of `x` if possible."""
     try:
         return x.add_(y, alpha=factor)
-    except RuntimeError:
+    except RuntimeError:  # As in `times`.
         return x.add(y, alpha=factor)
 
 

@@ -1,4 +1,4 @@
-"""torch: a loss that was computed, for a metric of the same tensors in the same step."""
+"""torch: keeps losses, so that a metric of the same tensors need not compute them again."""
 
 from operator import is_
 from typing import Any
@@ -36,7 +36,7 @@ class KeptLosses:
         self._by_id[key] = (what, references, versions, value.detach())
 
     def find(self, what: Any, tensors: tuple[Tensor, ...]) -> Tensor | None:
-        """The same loss of the same tensors, if they did not change since."""
+        """The loss that was kept for these tensors, if none of them changed since."""
         kept = self._by_id.get(id(tensors[0]))
         if kept is None or kept[0] != what:
             return None

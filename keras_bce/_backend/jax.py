@@ -48,7 +48,7 @@ def where(condition: Tensor, x: Any, y: Any) -> Tensor:
 
 def between(x: Tensor, low: float, high: float) -> Tensor:
     """`x`, limited to [low, high]. Its derivative at the limits is 1; that of `jnp.clip` is not."""
-    # Without a derivative of its own it is traced sooner.
+    # An update needs no derivative, and without a rule for it JAX traces faster.
     return (_limited if _common.in_update() else _derived)(x, low, high)
 
 
@@ -92,12 +92,16 @@ def log1p(x: Tensor, overwrite: bool = False) -> Tensor:
 
 
 def _avoids_log1p() -> bool:
-    """On CPUs `log1p` takes longer than `log`. Elsewhere `log` may be less exact."""
+    """Whether to compute `log1p` by `log`: faster on CPUs; elsewhere `log` may be inexact."""
     return jax.default_backend() == "cpu"
 
 
 def _is_small(x: Tensor) -> bool:
-    """Whether there are so few numbers that each operation more may cost a change of thread."""
+    """Whether there are at most 1024 numbers.
+
+    JAX computes up to 1000 operations on the calling thread. More go to another thread, which takes
+    20 us longer.
+    """
     return all(isinstance(size, int) for size in x.shape) and math.prod(x.shape) <= 2**10
 
 
@@ -114,8 +118,8 @@ def softplus_minus_abs(x: Tensor) -> Tensor:
     minus_r = minus_sigmoid_minus_abs(x)
     if not _avoids_log1p():
         return -jax.lax.log1p(minus_r)
-    # Of few logits too: in a training step `log1p` would take 50 ms more to compile. One negation
-    # more, and an update of 32 logits would have more than 1000 operations: see `_is_small`.
+    # Also for few logits: with `log1p` a training step compiles 50 ms longer. The difference this
+    # way round saves a negation: an update of 32 logits has 994 operations, see `_is_small`.
     logarithm, excess = _common.log_and_excess(minus_r, log, at_least)
     return excess - logarithm
 
@@ -290,7 +294,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
 
         # Tracers have to be arguments, not parts of a closure.
         constants = jax.lax.stop_gradient((_common.tensors_of(loss, jax.Array), pos_weight))
-        if _common.in_update():  # Of which nothing takes a derivative.
+        if _common.in_update():  # Nothing takes its derivative.
             return at(y, prediction, constants)[1]
 
         @jax.custom_jvp
@@ -305,7 +309,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
                 if not isinstance(direction, SymbolicZero):
                     slope = getattr(losses, name)
                     if each_alone:
-                        # Not by the value, as below: XLA would compute the loss once more.
+                        # By the checks. By the value, as below, XLA would compute the loss again.
                         slope = _nan_unless(losses.possible, slope)
                     tangent += averaged(slope * flattened(direction))
             if each_alone:

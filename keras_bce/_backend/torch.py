@@ -204,7 +204,7 @@ def compiled_update(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     @torch.no_grad()
     def update(*args: Any) -> Tensor:
-        # A compiler does not follow `as_update`.
+        # `torch.compile` cannot trace a context variable.
         return function(*args) if torch.compiler.is_compiling() else eager(*args)
 
     return update

@@ -59,7 +59,7 @@ class MeanMetric(Uncertain, SumsMetric):
     def _result_on_host(self, state: Array) -> Array | None:
         if self._sums.size != self._size_of_mean or result_dtype(self.dtype) != state.dtype:
             return None
-        with np.errstate(all="ignore"):  # Tensors do not warn either.
+        with np.errstate(all="ignore"):  # Tensors give no warning either.
             total, weight, *_ = state.sum(0)
             return np.divide(total, weight) if weight else np.zeros_like(total)
 
