@@ -26,10 +26,10 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
             return _Compiled.apply(at_loss, y, prediction, pos_weight, axis)
         what = (loss, link, axis)
         tensors = (prediction, y) if pos_weight is None else (prediction, y, pos_weight)
-        if _common.in_update():
-            kept = _kept.find(what, tensors)
-            if kept is not None:
-                return kept
+        in_update = _common.in_update()
+        kept = _kept.find(what, tensors) if in_update else None
+        if kept is not None:
+            return kept
         at = _At(at_loss, prediction.device.type)
         if not torch.is_grad_enabled():
             value = _in_blocks(partial(_value, at, axis), axis, y, prediction, pos_weight)
@@ -37,7 +37,7 @@ def differentiable(formula: Callable[..., Any]) -> Callable[..., Tensor]:
             keeps_slope = prediction.requires_grad
             result = _Differentiable.apply(at, y, prediction, pos_weight, axis, keeps_slope)
             value = result[0] if keeps_slope else result
-        if not _common.in_update():
+        if not in_update:
             _kept.keep(value, what, tensors)
         return value
 

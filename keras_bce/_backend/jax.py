@@ -99,8 +99,8 @@ def _avoids_log1p() -> bool:
 def _is_small(x: Tensor) -> bool:
     """Whether there are at most 1024 numbers.
 
-    JAX computes up to 1000 operations on the calling thread. More go to another thread, which takes
-    20 us longer.
+    JAX computes up to 1000 operations on the calling thread. More go to another thread, which costs
+    time.
     """
     return all(isinstance(size, int) for size in x.shape) and math.prod(x.shape) <= 2**10
 
